@@ -1,0 +1,82 @@
+"""Every error that bindsearch raises on purpose.
+
+    BindsearchError
+    ├── QueryError               the query cannot be understood
+    ├── SettingsError            settings.toml or an option holds an unusable value
+    ├── LibraryError             about one library on disk
+    │   ├── LibraryMissing       there is no library at this path
+    │   ├── LibraryBusy          another process is writing to it
+    │   └── LibraryDamaged       its catalog cannot be used as it is
+    ├── MediaError               about one file that cannot become media
+    │   ├── UnsupportedFile      of a kind that bindsearch does not read
+    │   └── DamagedFile          empty, broken, too large or hostile
+    └── EncoderError             a space or an encoder cannot do what is asked
+
+Each carries what it is about (a path, an id) and, where there is one, a hint that says what to do next.
+``str(error)`` is one line that a person can read; the command line prints it as it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class BindsearchError(Exception):
+    """The root of the tree: ``subject`` is what the error is about, ``hint`` what to do next."""
+
+    def __init__(self, message: str, *, subject: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.subject}: {self.message}" if self.subject else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class QueryError(BindsearchError):
+    """The query cannot be understood or names something that is not there."""
+
+
+class SettingsError(BindsearchError):
+    """A setting holds an unusable value."""
+
+
+class LibraryError(BindsearchError):
+    """About one library on disk; ``subject`` is its path."""
+
+
+class LibraryMissing(LibraryError):
+    """There is no library at this path."""
+
+
+class LibraryBusy(LibraryError):
+    """Another process holds the writer lock; ``pid`` is that process where it is known."""
+
+    def __init__(self, path: str | os.PathLike[str], pid: int | None) -> None:
+        holder = f"pid {pid}" if pid else "another process"
+        super().__init__(
+            f"busy, held by {holder}", subject=os.fspath(path), hint="wait for it to end, or stop it"
+        )
+        self.pid = pid
+
+
+class LibraryDamaged(LibraryError):
+    """The catalog cannot be read, or was written by a newer bindsearch."""
+
+
+class MediaError(BindsearchError):
+    """About one file that cannot become media; ``subject`` is its path."""
+
+
+class UnsupportedFile(MediaError):
+    """The file is of a kind that bindsearch does not read."""
+
+
+class DamagedFile(MediaError):
+    """The file is empty, broken, over a limit, or hostile."""
+
+
+class EncoderError(BindsearchError):
+    """A space is unknown, or an encoder cannot encode what it is given; ``subject`` is the space's id."""

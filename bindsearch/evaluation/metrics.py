@@ -1,0 +1,50 @@
+"""Measures of retrieval and classification, as pure functions of similarity matrices.
+
+A rank is 1 for the best. Ties are broken against the model: a right answer stands behind every wrong one
+that is equally similar, so that a model that gives everything the same score earns nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.floating]
+Relevance = NDArray[np.bool_]
+Ranks = NDArray[np.int64]
+
+
+def ranks(similarity: Scores, relevant: Relevance) -> Ranks:
+    """The rank of each query's best right answer.
+
+    ``similarity`` and ``relevant`` are (queries, items); every query needs a right answer, or ValueError.
+    Other right answers of the query do not push its best one back. Returns (queries,), counting from 1.
+    """
+    if similarity.shape != relevant.shape:
+        raise ValueError(f"{similarity.shape} scores but {relevant.shape} right answers")
+    if not relevant.any(axis=1).all():
+        raise ValueError("a query has no right answer")
+    best = np.where(relevant, similarity, -np.inf).max(axis=1, keepdims=True)
+    ahead = (similarity >= best) & ~relevant
+    found: Ranks = ahead.sum(axis=1, dtype=np.int64) + 1
+    return found
+
+
+def recall_at(found: Ranks, k: int) -> float:
+    """The share of queries whose right answer is among the first ``k``."""
+    return float(np.mean(found <= k))
+
+
+def median_rank(found: Ranks) -> float:
+    """The median of the ranks."""
+    return float(np.median(found))
+
+
+def top_k(similarity: Scores, truth: NDArray[np.int64], k: int) -> float:
+    """The share of items whose true class is among the ``k`` most similar.
+
+    ``similarity`` is (items, classes), ``truth`` the class of each item.
+    """
+    relevant = np.zeros(similarity.shape, np.bool_)
+    relevant[np.arange(len(truth)), truth] = True
+    return recall_at(ranks(similarity, relevant), k)

@@ -1,0 +1,10 @@
+"""Loaders: files to media. ``load`` is the one door.
+
+They lie in the core, below the index, because three rooms need them: indexing, queries that are files,
+and the evaluation and training commands.
+"""
+
+from bindsearch.loaders.base import FileFacts, LoadedFile, LoadOptions
+from bindsearch.loaders.detect import load, readable_kind
+
+__all__ = ["FileFacts", "LoadOptions", "LoadedFile", "load", "readable_kind"]

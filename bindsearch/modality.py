@@ -1,0 +1,17 @@
+"""The modalities: the kinds of segment that can be embedded and found."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Modality(StrEnum):
+    """What a segment is. ImageBind's vision tower serves both ``IMAGE`` and ``VIDEO``."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    TEXT = "text"
+    AUDIO = "audio"
+    DEPTH = "depth"
+    THERMAL = "thermal"
+    IMU = "imu"

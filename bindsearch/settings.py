@@ -1,0 +1,90 @@
+"""Settings: where the library lies and how it is filled, with safe defaults.
+
+The library's folder is, in this order: what the caller names, the environment variable
+``BINDSEARCH_LIBRARY``, the user's data folder. A library may hold a ``settings.toml``; its keys are the
+fields of ``Settings``. Unknown keys are refused, so that a misspelt one does not pass in silence.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bindsearch.errors import SettingsError
+
+SETTINGS_FILE = "settings.toml"
+LIBRARY_VARIABLE = "BINDSEARCH_LIBRARY"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a ``settings.toml`` may say.
+
+    ``space`` names the space to embed into. ``vector_index`` is auto, exact, flat or ivf.
+    ``threads`` bounds decoding and encoding each; 0 means all processors. At most ``chunk_files`` files are
+    committed at once, and so lost to a crash. The others are those of ``loaders.LoadOptions``.
+    """
+
+    space: str = "compact"
+    vector_index: str = "auto"
+    threads: int = 0
+    chunk_files: int = 64
+    max_pixels: int = 250_000_000
+    max_text_bytes: int = 20_000_000
+    span_seconds: float = 4.0
+    span_frames: int = 4
+    passage_characters: int = 600
+
+    @classmethod
+    def of(cls, library: Path) -> Settings:
+        """The settings of a library: the defaults, overruled by its ``settings.toml``.
+
+        Raises SettingsError for a file that is not TOML, an unknown key or a value of the wrong type.
+        """
+        path = library / SETTINGS_FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot be read: {error}", subject=str(path)) from error
+        import tomllib
+
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"not TOML: {error}", subject=str(path)) from error
+        for key, value in values.items():
+            _check(path, key, value)
+        return cls(**values)
+
+    @property
+    def workers(self) -> int:
+        """How many threads ``threads`` stands for on this machine."""
+        if hasattr(os, "sched_getaffinity"):
+            return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or os.cpu_count() or 1
+
+
+def library_folder(named: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of the library: ``named``, or the environment's, or the user's own."""
+    chosen = named or os.environ.get(LIBRARY_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("bindsearch", appauthor=False) / "library"
+
+
+def _check(path: Path, key: str, value: object) -> None:
+    known = {field.name: type(field.default) for field in fields(Settings)}
+    if key not in known:
+        raise SettingsError(
+            f"unknown key {key!r}", subject=str(path), hint=f"known are {', '.join(sorted(known))}"
+        )
+    wanted = (int, float) if known[key] is float else (known[key],)
+    if type(value) not in wanted:
+        raise SettingsError(f"{key} is {value!r}, not {known[key].__name__}", subject=str(path))
+    if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key != "threads")):
+        raise SettingsError(f"{key} is {value}, which is too small", subject=str(path))

@@ -1,0 +1,102 @@
+"""``python -m bindsearch.training``: makes the weights of the compact space again.
+
+    python -m bindsearch.training compact-image --data DIR --out weights
+    python -m bindsearch.training export-text --out weights
+
+Progress and figures go to stderr. An error is one line there and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bindsearch.errors import BindsearchError
+
+REVISION = "1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = options.run
+    try:
+        run(options)
+    except BindsearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is not installed (install the extra: bindsearch[train])", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bindsearch.training",
+        description=(__doc__ or "").strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    image = commands.add_parser("compact-image", help="train the head and export both towers")
+    image.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder that holds the sets"
+    )
+    image.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where features are kept (default: user cache)"
+    )
+    image.add_argument("--views", type=int, default=5, help="views of each picture (default: 5)")
+    image.add_argument("--steps", type=int, help="steps of fitting")
+    image.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
+    _add_out(image, _train)
+    _add_out(commands.add_parser("export-text", help="export the text tower alone"), _export_text)
+    return parser
+
+
+def _add_out(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
+    command.add_argument(
+        "--out", type=Path, default=Path("weights"), metavar="DIR", help="default: ./weights"
+    )
+    command.set_defaults(run=run)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from bindsearch.training.compact_image import Recipe
+    from bindsearch.training.export import write_image_tower, write_manifest, write_text_tower
+    from bindsearch.training.fit import FitOptions
+    from bindsearch.training.towers import load_text_tower
+
+    fitting = FitOptions(seed=options.seed, **({"steps": options.steps} if options.steps else {}))
+    recipe = Recipe(options.data, options.cache or _default_cache(), options.views, options.seed, _say)
+    _say("fitting without the held-out part, for the figures")
+    recipe.fitted_head(fitting)
+    _say("fitting on everything, for the weights")
+    head = recipe.fitted_head(fitting, everything=True)
+    write_image_tower(recipe.tower, head, options.out)
+    write_text_tower(load_text_tower(), options.out)
+    write_manifest(options.out, REVISION)
+    _say(f"wrote {options.out}")
+
+
+def _export_text(options: argparse.Namespace) -> None:
+    from bindsearch.training.export import write_text_tower
+    from bindsearch.training.towers import load_text_tower
+
+    write_text_tower(load_text_tower(), options.out)
+    _say(f"wrote {options.out}")
+
+
+def _default_cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("bindsearch") / "training"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command line: commands, progress, tables, exit codes. The only folder that prints."""

@@ -1,0 +1,113 @@
+"""Hits as people and programs read them: a table, JSON lines, paths."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bindsearch.cli.common import print_json, printable, write_path
+from bindsearch.when import format_instant, format_offset
+
+if TYPE_CHECKING:
+    from bindsearch.index.hits import Hit
+
+EXCERPT = 80
+THUMBNAIL_COLUMNS = 16
+
+
+def write_json_hits(hits: Sequence[Hit]) -> None:
+    """One object a line, with every field of Hit."""
+    for hit in hits:
+        print_json(
+            asdict(hit) | {"score": round(hit.score, 6), "other_paths": [str(p) for p in hit.other_paths]}
+        )
+
+
+def write_paths(hits: Sequence[Hit], *, null: bool) -> None:
+    """Each path once, best first, ended by a NUL byte or a line feed."""
+    for path in dict.fromkeys(hit.path for hit in hits):
+        write_path(path, b"\0" if null else b"\n")
+
+
+def write_hits(hits: Sequence[Hit], thumbnails: bool | None) -> None:
+    """A table on a terminal; the same columns separated by tabs where the output goes elsewhere."""
+    if sys.stdout.isatty():
+        _write_table(hits, thumbnails)
+        return
+    for hit in hits:
+        sys.stdout.write(
+            "\t".join([f"{hit.score:.3f}", hit.modality, place(hit), printable(str(hit.path))]) + "\n"
+        )
+
+
+def place(hit: Hit) -> str:
+    """Where in its file a hit lies: a span of time, or lines; "-" for a whole file."""
+    if hit.start is not None and hit.end is not None:
+        return f"{format_offset(hit.start)}-{format_offset(hit.end)}"
+    if hit.first_line is not None:
+        return (
+            f"line {hit.first_line}"
+            if hit.first_line == hit.last_line
+            else f"lines {hit.first_line}-{hit.last_line}"
+        )
+    return "-"
+
+
+def _write_table(hits: Sequence[Hit], thumbnails: bool | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    renderable = _picture_class(thumbnails)
+    table = Table(box=SIMPLE_HEAD, show_lines=renderable is not None)
+    table.add_column("score", justify="right")
+    table.add_column("where")
+    table.add_column("taken")
+    table.add_column("path", overflow="fold")
+    if renderable is not None:
+        table.add_column("picture")
+    for hit in hits:
+        path = Text(printable(str(hit.path)))
+        if hit.text:
+            path.append("\n" + printable(" ".join(hit.text.split())[:EXCERPT]), style="dim")
+        if hit.state != "present":
+            path.append(f"  ({hit.state})", style="yellow")
+        taken = format_instant(hit.taken_at) if hit.taken_at is not None else "-"
+        cells: list[Any] = [f"{hit.score:.3f}", place(hit), taken, path]
+        if renderable is not None:
+            cells.append(_thumbnail(renderable, hit))
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def _picture_class(thumbnails: bool | None) -> Any:
+    """The class that draws pictures on this terminal; None for no pictures.
+
+    Unasked, only where the terminal shows real pictures; asked, made of coloured blocks if need be.
+    """
+    if thumbnails is False or not sys.stdin.isatty():
+        return None  # the terminal's answer to what it can show comes in on stdin
+    from textual_image.renderable import Image, SixelImage, TGPImage
+
+    return Image if thumbnails or Image in (TGPImage, SixelImage) else None
+
+
+def _thumbnail(renderable: Any, hit: Hit) -> Any:
+    from PIL import Image
+
+    from bindsearch.errors import MediaError
+    from bindsearch.loaders import LoadOptions, load
+    from bindsearch.media import Picture
+
+    try:
+        media = next(load(hit.path, LoadOptions(picture_side=128)).media, None)
+    except MediaError:
+        return ""  # it has changed since it was indexed
+    return (
+        renderable(Image.fromarray(media.pixels), width=THUMBNAIL_COLUMNS, height="auto")
+        if isinstance(media, Picture)
+        else ""
+    )

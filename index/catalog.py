@@ -1,0 +1,161 @@
+"""The catalog on disk: one SQLite file in WAL mode, opened through SQLAlchemy.
+
+Contract: a transaction that returned from ``write()`` survives power loss (synchronous=FULL); one that
+did not leaves nothing behind. Readers see one consistent snapshot a ``read()`` block and never wait
+for the writer. Only the holder of the writer lock (see ``lock.py``) may call ``write()``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from bindsearch.errors import LibraryDamaged, LibraryError, LibraryMissing
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+CATALOG_FILE = "catalog.sqlite3"
+HEAD = "0001"  # the newest migration; a test compares it with the scripts
+WAIT_SECONDS = 30  # for the short moments in which SQLite itself locks, as at a checkpoint
+
+# Two float16 vectors of 1024 numbers fill a page of 4096 bytes only by half; 16384 loses nothing.
+PAGE_SIZE = 16384
+
+
+class Catalog:
+    """One open catalog; safe to use from several threads."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        self.path = path
+
+    @classmethod
+    def create(cls, folder: Path) -> Catalog:
+        """Open the catalog in ``folder``, made or brought up to date first. Needs the writer lock."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / CATALOG_FILE
+        catalog = cls(_make_engine(path), path)
+        version = catalog._version()
+        if version != HEAD:
+            catalog._migrate(version)
+        return catalog
+
+    @classmethod
+    def open(cls, folder: Path) -> Catalog:
+        """Open an existing catalog to read from.
+
+        Raises LibraryMissing where there is none, LibraryDamaged where it cannot be read.
+        """
+        path = folder / CATALOG_FILE
+        if not path.is_file():
+            raise LibraryMissing(
+                "no library here", subject=str(folder), hint="'bindsearch index FOLDER' makes one"
+            )
+        catalog = cls(_make_engine(path), path)
+        version = catalog._version()
+        if version != HEAD:
+            catalog.close()
+            known = "an unfinished set-up" if version is None else f"version {version} of the tables"
+            raise LibraryDamaged(
+                f"its catalog holds {known}, this bindsearch needs {HEAD}",
+                subject=str(folder),
+                hint="'bindsearch index' brings older ones up to date",
+            )
+        return catalog
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one snapshot."""
+        with _sqlite_errors(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose work is committed as one transaction when the block ends."""
+        from sqlalchemy.orm import Session  # readers do without, and start sooner
+
+        with _sqlite_errors(self.path), Session(self._immediate, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @property
+    def _immediate(self) -> Engine:
+        """The engine for writing: a transaction that only turned into a write later could fail to."""
+        return self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    def _version(self) -> str | None:
+        """The number of the last migration that ran; None for an empty database."""
+        with _sqlite_errors(self.path), self._engine.connect() as connection:
+            query = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+            if connection.exec_driver_sql(query).first() is None:
+                return None
+            row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+            return None if row is None else str(row[0])
+
+    def _migrate(self, version: str | None) -> None:
+        if version is not None and version > HEAD:
+            raise LibraryDamaged(
+                f"written by a newer bindsearch (tables {version}, known up to {HEAD})",
+                subject=str(self.path.parent),
+                hint="update bindsearch",
+            )
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", "bindsearch.index:migrations")
+        with _sqlite_errors(self.path), self._immediate.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+
+
+def _make_engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS})
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transaction handling commits behind one's back; _begin takes its place.
+    connection.isolation_level = None
+    for pragma in (
+        f"page_size = {PAGE_SIZE}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "mmap_size = 268435456",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of the file into the library's own errors."""
+    try:
+        yield
+    except OperationalError as error:
+        raise LibraryError(f"the catalog cannot be used: {error.orig}", subject=str(path)) from error
+    except DatabaseError as error:
+        if isinstance(error.orig, sqlite3.IntegrityError):
+            raise
+        raise LibraryDamaged(
+            f"the catalog is damaged: {error.orig}",
+            subject=str(path),
+            hint="restore it from a backup, or move it away and index again",
+        ) from error

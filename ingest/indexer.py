@@ -1,0 +1,219 @@
+"""One indexing run: roots in, a report out. Walk, reconcile, read what is new, keep the vector index fresh.
+
+Order of work, each step a transaction of its own, so that a run may end anywhere and the next goes on:
+
+1. Roots that are not there become offline with all their locations; nothing of theirs is deleted.
+2. Root by root: walk, plan, write what needs no reading (renames, returns, disappearances).
+3. Read, decode, encode and commit what is left, in chunks.
+4. Collect garbage, then write the vector index.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from bindsearch.encoders.protocol import Encoder
+from bindsearch.errors import QueryError
+from bindsearch.index.changes import collect_garbage
+from bindsearch.index.filters import descends
+from bindsearch.index.models import Failure, Location, Root
+from bindsearch.index.records import (
+    Reader,
+    contents_without,
+    ensure_space,
+    locations_by_stat,
+)
+from bindsearch.index.schema import State
+from bindsearch.index.store import Store
+from bindsearch.ingest.pipeline import Pipeline
+from bindsearch.ingest.plan import Job, Knowledge, Plan, Planner, apply
+from bindsearch.ingest.progress import NoProgress, Progress, RunReport
+from bindsearch.ingest.walk import Identity, WalkOptions, walk
+from bindsearch.loaders import LoadOptions
+from bindsearch.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A root to walk, or the part of it at or below ``prefix``."""
+
+    root: Root
+    prefix: str | None = None
+
+
+class Indexer:
+    """Runs over one store whose writer lock is held."""
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        options: LoadOptions,
+        settings: Settings,
+        progress: Progress | None,
+    ) -> None:
+        self._store = store
+        self._catalog = store.catalog
+        self._encoder = encoder
+        self._options = options
+        self._settings = settings
+        self._progress = progress or NoProgress()
+        self._report = RunReport()
+
+    def run(self, paths: Sequence[Path], *, retry_failed: bool = False) -> RunReport:
+        """Bring ``paths`` (or, if none are named, every root) up to date.
+
+        A path inside a known root updates that part of it; any other becomes a root. Raises QueryError for
+        a path that neither exists nor is known, LibraryError when the catalog cannot be written.
+        """
+        started = time.monotonic()
+        with self._catalog.write() as session:
+            space_id = ensure_space(session, self._encoder.space).id
+            targets = self._targets(session, paths)
+            self._report.offline_roots = _mark_offline(session)
+        jobs = self._reconcile(targets, space_id, retry_failed)
+        self._progress.planned(len(jobs), sum(job.stat.size for job in jobs))
+        pipeline = Pipeline(
+            self._catalog,
+            space_id,
+            self._encoder,
+            self._options,
+            self._settings,
+            self._report,
+            self._progress,
+        )
+        try:
+            pipeline.run(jobs)
+        finally:
+            self._tidy()
+        self._report.seconds = time.monotonic() - started
+        return self._report
+
+    def _targets(self, session: Session, paths: Sequence[Path]) -> list[_Target]:
+        roots = {root.path: root for root in session.scalars(select(Root))}
+        if not paths:
+            return [_Target(root) for root in roots.values()]
+        targets: dict[tuple[str, str | None], _Target] = {}
+        for path in paths:
+            for target in _targets_of(session, path, roots):
+                targets[target.root.path, target.prefix] = target
+        return [
+            target
+            for target in targets.values()
+            if target.prefix is None or (target.root.path, None) not in targets
+        ]
+
+    def _reconcile(self, targets: Sequence[_Target], space_id: int, retry_failed: bool) -> list[Job]:
+        with self._catalog.read() as catalog:
+            knowledge = Knowledge(
+                locations_by_stat(catalog), contents_without(catalog, space_id), retry_failed
+            )
+            identities = _identities(catalog, self._store.folder)
+        jobs: list[Job] = []
+        for target in targets:
+            if Path(target.root.path) not in self._report.offline_roots:
+                plan = self._reconcile_one(target, knowledge, identities)
+                jobs += plan.jobs
+                self._report.add(plan)
+                self._progress.walked(Path(target.root.path), plan.files)
+        return jobs
+
+    def _reconcile_one(self, target: _Target, knowledge: Knowledge, identities: set[Identity]) -> Plan:
+        path = target.root.path
+        options = WalkOptions(skip=frozenset(identities - _identity(path)))
+        with self._catalog.write() as session:
+            planner = Planner(session, target.root, knowledge, target.prefix)
+            plan = planner.take(walk(Path(path), options))
+            apply(session, plan)
+            if plan.moved:
+                _drop_emptied_roots(session)
+        return plan
+
+    def _tidy(self) -> None:
+        with self._catalog.write() as session:
+            collect_garbage(session)
+        # A full disk costs the next start some time, and nothing else.
+        with suppress(OSError):
+            self._store.maintain(self._encoder.space)
+
+
+def _targets_of(session: Session, path: Path, roots: dict[str, Root]) -> list[_Target]:
+    """The root at ``path`` and those inside it; or the part at ``path`` of a root that holds it."""
+    name = os.path.abspath(path)  # noqa: PTH100 - normalises without following links
+    inside = [_Target(root) for root in roots.values() if root.path != name and descends(root.path, name)]
+    if name in roots:
+        return [_Target(roots[name]), *inside]
+    holders = [root for root in roots.values() if descends(name, root.path)]
+    if holders:
+        holder = max(holders, key=lambda root: len(root.path))
+        return [_Target(holder, os.path.relpath(name, holder.path)), *inside]
+    if not os.path.lexists(name):
+        raise QueryError("no such file or folder", subject=name)
+    roots[name] = Root(path=name, state=State.PRESENT, added_at=time.time())
+    session.add(roots[name])
+    session.flush()
+    return [_Target(roots[name]), *inside]
+
+
+def _mark_offline(session: Session) -> list[Path]:
+    """Put roots that are not there offline with all they hold, and take back those that are there again."""
+    offline = []
+    for root in session.scalars(select(Root)).all():
+        if _is_away(session, root):
+            offline.append(Path(root.path))
+            _change(session, root.id, State.PRESENT, State.OFFLINE)
+            root.state = State.OFFLINE
+        elif root.state == State.OFFLINE:
+            root.state = State.PRESENT
+            _change(session, root.id, State.OFFLINE, State.PRESENT)
+    return offline
+
+
+def _change(session: Session, root_id: int, old: State, new: State) -> None:
+    statement = update(Location).where(Location.root_id == root_id, Location.state == old)
+    session.execute(statement.values(state=new))
+
+
+def _is_away(session: Session, root: Root) -> bool:
+    """Whether a root is gone, or is the empty mount point of a disk that was unplugged."""
+    try:
+        status = os.stat(root.path)  # noqa: PTH116 - str paths throughout
+    except OSError:
+        return True
+    if not stat.S_ISDIR(status.st_mode):
+        return False
+    with suppress(OSError), os.scandir(root.path) as entries:
+        if next(entries, None) is not None:
+            return False
+    devices = session.scalars(select(Location.device).where(Location.root_id == root.id).distinct()).all()
+    return bool(devices) and status.st_dev not in devices
+
+
+def _drop_emptied_roots(session: Session) -> None:
+    """A root that is gone and whose every file has moved elsewhere was renamed: forget its old name."""
+    held = select(func.count()).where(Location.root_id == Root.id).scalar_subquery()
+    emptied = select(Root.id).where(Root.state == State.OFFLINE, held == 0)
+    session.execute(delete(Failure).where(Failure.root_id.in_(emptied)))
+    session.execute(delete(Root).where(Root.id.in_(emptied)))
+
+
+def _identities(catalog: Reader, library: Path) -> set[Identity]:
+    """Folders that no walk enters from outside: the library's own, and every root."""
+    return set().union(*map(_identity, (str(library), *catalog.scalars(select(Root.path)))))
+
+
+def _identity(path: str) -> set[Identity]:
+    """The identity of a folder, if it is there."""
+    with suppress(OSError):
+        status = os.stat(path)  # noqa: PTH116 - str paths throughout
+        return {(status.st_dev, status.st_ino)}
+    return set()

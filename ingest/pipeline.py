@@ -1,0 +1,252 @@
+"""The pipeline: jobs in, committed contents out.
+
+    worker threads   read_job: hash, look up, decode          (bounded queue: memory stays flat)
+    calling thread   batch per modality, encode, commit
+
+A file is committed whole or not at all: its content, segments, vectors and location in one transaction,
+together with those of other files (a chunk). kill -9 loses the chunk in flight and nothing else; so does
+Ctrl-C, but that commits the files which were finished first.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bindsearch.encoders.protocol import Encoder
+from bindsearch.errors import EncoderError
+from bindsearch.index.catalog import Catalog
+from bindsearch.index.changes import SegmentFacts
+from bindsearch.index.schema import Stage
+from bindsearch.ingest.chunk import Done, Encoded, write_chunk
+from bindsearch.ingest.plan import Job
+from bindsearch.ingest.progress import Progress, RunReport
+from bindsearch.ingest.reading import Claims, Decoded, Ended, Failed, Item, Known, read_job
+from bindsearch.loaders import LoadOptions
+from bindsearch.media import Media
+from bindsearch.modality import Modality
+from bindsearch.settings import Settings
+
+BATCH = 16
+QUEUED_MEDIA = 32
+
+# A chunk is committed when it is full or its first file has waited so many seconds.
+CHUNK_SECONDS = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class _File:
+    """A file on its way: media given so far, and their vectors as far as they are encoded."""
+
+    job: Job
+    segments: list[SegmentFacts] = field(default_factory=list)
+    vectors: list[np.ndarray | None] = field(default_factory=list)
+    ended: Ended | None = None
+    fault: str | None = None  # why it cannot be encoded; the reader is not done with it yet
+
+
+class Pipeline:
+    """One run over jobs; made anew for each."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        space_id: int,
+        encoder: Encoder,
+        options: LoadOptions,
+        settings: Settings,
+        report: RunReport,
+        progress: Progress,
+    ) -> None:
+        self._catalog = catalog
+        self._space_id = space_id
+        self._encoder = encoder
+        self._options = options
+        self._settings = settings
+        self._workers = settings.workers
+        self._report = report
+        self._progress = progress
+        self._claims = Claims()
+        self._items: queue.Queue[Item] = queue.Queue(QUEUED_MEDIA)
+        self._stopping = threading.Event()
+        self._files: dict[Job, _File] = {}
+        self._buckets: dict[Modality, list[tuple[_File, int, Media]]] = {}
+        self._chunk: list[Done] = []
+        self._chunk_since = 0.0
+        self._open = 0
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Take in all ``jobs``. What is finished when this raises, for any reason, is committed."""
+        self._open = len(jobs)
+        feed = _Feed(jobs, self._stopping)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
+            readers = [pool.submit(self._read, feed) for _ in range(self._workers)]
+            try:
+                while self._open:
+                    self._step(readers)
+            finally:
+                self._stopping.set()
+                self._commit()
+
+    def _read(self, feed: _Feed) -> None:
+        """What a worker thread does."""
+        for job in feed:
+            for item in read_job(job, self._catalog, self._space_id, self._claims, self._options):
+                if not self._put(item):
+                    return
+
+    def _put(self, item: Item) -> bool:
+        while not self._stopping.is_set():
+            try:
+                self._items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _step(self, readers: list[Future[None]]) -> None:
+        """Take one item; while none is there, use the time to encode and commit what has gathered."""
+        try:
+            item = self._items.get_nowait()
+        except queue.Empty:
+            self._encode_all()
+            if self._chunk_due():
+                self._commit()
+            self._wait(readers)
+        else:
+            self._take(item)
+        if len(self._chunk) >= self._settings.chunk_files or self._chunk_due():
+            self._commit()
+
+    def _wait(self, readers: list[Future[None]]) -> None:
+        """Wait for an item and take it; make sure meanwhile that one can still come."""
+        try:
+            self._take(self._items.get(timeout=0.2))
+        except queue.Empty:
+            for reader in readers:
+                if reader.done():
+                    reader.result()  # a fault of ours in a worker ends the run instead of hanging it
+            if self._chunk and all(reader.done() for reader in readers):
+                self._commit()
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Decoded(job, media):
+                self._take_media(job, media)
+            case Ended():
+                self._take_end(item)
+            case Failed():
+                self._void(item.job)
+                self._add_to_chunk(item)
+            case Known():
+                self._add_to_chunk(item)
+
+    def _take_media(self, job: Job, media: Media) -> None:
+        file = self._files.setdefault(job, _File(job))
+        if file.fault is not None:
+            return
+        bucket = self._buckets.setdefault(media.modality, [])
+        bucket.append((file, len(file.vectors), media))
+        file.segments.append(SegmentFacts.of(media))
+        file.vectors.append(None)
+        if len(bucket) >= BATCH:
+            self._encode(media.modality)
+
+    def _take_end(self, end: Ended) -> None:
+        file = self._files.setdefault(end.job, _File(end.job))
+        fault = file.fault or (None if file.segments else "nothing in it can be embedded")
+        if fault is not None:
+            self._take(Failed(end.job, Stage.ENCODE, fault, end.claim))
+            return
+        file.ended = end
+        self._finish_if_complete(file)
+
+    def _encode_all(self) -> None:
+        for modality in list(self._buckets):
+            self._encode(modality)
+
+    def _encode(self, modality: Modality) -> None:
+        bucket = self._buckets.pop(modality)
+        files = {id(file): file for file, _, _ in bucket}.values()
+        try:
+            vectors = self._encoder.encode([media for _, _, media in bucket])
+        except EncoderError as error:
+            for file in files:
+                self._give_up(file, error.message)
+            return
+        self._report.encoder_calls += 1
+        self._report.segments += len(bucket)
+        for (file, ordinal, _), vector in zip(bucket, vectors, strict=True):
+            file.vectors[ordinal] = vector
+        for file in files:
+            self._finish_if_complete(file)
+
+    def _give_up(self, file: _File, fault: str) -> None:
+        """Fail ``file`` now if its reader is done with it, else when that is so."""
+        file.fault = fault
+        if file.ended is not None:
+            self._take(Failed(file.job, Stage.ENCODE, fault, file.ended.claim))
+
+    def _finish_if_complete(self, file: _File) -> None:
+        if file.ended is not None and all(vector is not None for vector in file.vectors):
+            del self._files[file.job]
+            vectors = np.stack([vector for vector in file.vectors if vector is not None])
+            self._add_to_chunk(Encoded(file.ended, file.segments, vectors))
+
+    def _void(self, job: Job) -> None:
+        """Drop what has been given of a file that then failed."""
+        self._files.pop(job, None)
+        for modality, bucket in list(self._buckets.items()):
+            kept = [entry for entry in bucket if entry[0].job is not job]
+            if kept:
+                self._buckets[modality] = kept
+            else:
+                del self._buckets[modality]
+
+    def _add_to_chunk(self, done: Done) -> None:
+        if not self._chunk:
+            self._chunk_since = time.monotonic()
+        self._chunk.append(done)
+
+    def _chunk_due(self) -> bool:
+        return bool(self._chunk) and time.monotonic() - self._chunk_since >= CHUNK_SECONDS
+
+    def _commit(self) -> None:
+        """Write the chunk as one transaction, then tell of it and serve copies that came meanwhile."""
+        chunk, self._chunk = self._chunk, []
+        if not chunk:
+            return
+        with self._catalog.write() as session:
+            written = write_chunk(session, self._space_id, chunk, self._claims)
+        for entry in written:
+            for job, outcome in zip(entry.jobs, entry.outcomes, strict=True):
+                self._open -= 1
+                self._report.count(outcome)
+                self._progress.finished(job.full_path, job.stat.size, outcome)
+            if entry.claim is not None:
+                late = self._claims.release(entry.claim, len(entry.jobs) - 1)
+                for job in late:
+                    self._add_to_chunk(entry.again(job))
+
+
+class _Feed:
+    """Jobs handed out one by one to several threads, until told to stop."""
+
+    def __init__(self, jobs: Sequence[Job], stopping: threading.Event) -> None:
+        self._jobs = iter(jobs)
+        self._stopping = stopping
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Job]:
+        while not self._stopping.is_set():
+            with self._lock:
+                job = next(self._jobs, None)
+            if job is None:
+                return
+            yield job

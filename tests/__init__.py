@@ -1,0 +1,1 @@
+"""Tests of bindsearch: real files, real SQLite, real FAISS; names are sentences."""

@@ -1,0 +1,1 @@
+"""Tests of the encoders, with the weights that are shipped."""

@@ -1,0 +1,51 @@
+"""The registry: which spaces there are, and how an encoder is opened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bindsearch.encoders import list_spaces, open_encoder
+from bindsearch.errors import EncoderError
+from bindsearch.modality import Modality
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_compact_space_is_listed_as_installed() -> None:
+    [info] = list_spaces()
+    assert (info.id, info.dimensions, info.installed) == ("compact", 384, True)
+    assert Modality.IMAGE in info.modalities
+    assert info.size == sum(
+        (info.path / name).stat().st_size for name in ("text.onnx", "tokenizer.json", "image.onnx")
+    )
+    assert "non-commercial" in info.licence
+
+
+def test_verifying_reads_the_weights_and_finds_them_whole() -> None:
+    assert [info.problem for info in list_spaces(verify=True)] == [None]
+
+
+def test_what_is_listed_is_what_opens() -> None:
+    for info in list_spaces():
+        space = open_encoder(info.id).space
+        assert (space.id, space.revision, space.modalities) == (info.id, info.revision, info.modalities)
+
+
+def test_an_unknown_space_is_refused_and_the_known_ones_named() -> None:
+    with pytest.raises(EncoderError, match=r"gigantic: is not a known space \(known: compact\)"):
+        open_encoder("gigantic")
+
+
+def test_listing_loads_no_heavy_library() -> None:
+    program = (
+        "import sys\n"
+        "from bindsearch.encoders import list_spaces, open_encoder\n"
+        "list_spaces(); open_encoder()\n"
+        "print([name for name in ('torch', 'onnxruntime', 'tokenizers', 'PIL') if name in sys.modules])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("[]\n", "")

@@ -1,0 +1,90 @@
+"""The measures, against counting by hand and against slow, obvious versions of themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from bindsearch.evaluation.metrics import median_rank, ranks, recall_at, top_k
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Similarities with many ties, and right answers of which every query has at least one."""
+    rows, columns = draw(st.integers(1, 6)), draw(st.integers(1, 8))
+    levels = draw(st.lists(st.integers(-2, 2), min_size=rows * columns, max_size=rows * columns))
+    marks = draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns))
+    relevant = np.array(marks, np.bool_).reshape(rows, columns)
+    relevant[np.arange(rows), draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows))] = (
+        True
+    )
+    return np.array(levels, np.float32).reshape(rows, columns) / 2, relevant
+
+
+def rank_by_sorting(scores: list[float], right: list[bool]) -> int:
+    """Sort best first, wrong before right where scores are equal; count to the first right one."""
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], right[i]))
+    first = next(place for place, i in enumerate(order) if right[i])
+    return first + 1
+
+
+def test_ranks_count_from_one() -> None:
+    similarity = np.array([[0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.9, 0.1, 0.5]])
+    assert ranks(similarity, np.eye(3, dtype=np.bool_)).tolist() == [1, 3, 2]
+
+
+def test_ties_count_against_the_model() -> None:
+    assert ranks(np.zeros((3, 3)), np.eye(3, dtype=np.bool_)).tolist() == [3, 3, 3]
+
+
+def test_other_right_answers_do_not_push_the_best_one_back() -> None:
+    similarity = np.array([[0.9, 0.8, 0.7, 0.1]])
+    assert ranks(similarity, np.array([[True, True, False, True]])).tolist() == [1]
+    assert ranks(similarity, np.array([[False, True, True, False]])).tolist() == [2]
+
+
+def test_a_query_without_a_right_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="no right answer"):
+        ranks(np.zeros((2, 2)), np.array([[True, False], [False, False]]))
+
+
+def test_tables_of_different_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="scores but"):
+        ranks(np.zeros((2, 3)), np.ones((2, 2), np.bool_))
+
+
+def test_recall_and_median_of_known_ranks() -> None:
+    found = np.array([1, 1, 4, 11])
+    assert [recall_at(found, k) for k in (1, 5, 10, 11)] == [0.5, 0.75, 0.75, 1.0]
+    assert median_rank(found) == 2.5
+
+
+def test_top_k_of_known_classes() -> None:
+    similarity = np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]])
+    truth = np.array([0, 1])
+    assert [top_k(similarity, truth, k) for k in (1, 2)] == [0.5, 1.0]
+
+
+@given(tables())
+def test_ranks_agree_with_sorting(table: tuple[NDArray[np.float32], NDArray[np.bool_]]) -> None:
+    similarity, relevant = table
+    slow = [rank_by_sorting(s.tolist(), r.tolist()) for s, r in zip(similarity, relevant, strict=True)]
+    assert ranks(similarity, relevant).tolist() == slow
+
+
+@given(tables(), st.integers(1, 8))
+def test_recall_grows_with_k_up_to_one(table: tuple[NDArray[np.float32], NDArray[np.bool_]], k: int) -> None:
+    found = ranks(*table)
+    assert 0 <= recall_at(found, k) <= recall_at(found, k + 1) <= 1
+    assert recall_at(found, table[0].shape[1]) == 1
+
+
+@given(tables())
+def test_ranks_do_not_change_when_scores_are_stretched(
+    table: tuple[NDArray[np.float32], NDArray[np.bool_]],
+) -> None:
+    similarity, relevant = table
+    assert np.array_equal(ranks(similarity, relevant), ranks(similarity * 4 + 1, relevant))

@@ -1,0 +1,1 @@
+"""Tests of the loaders, with real files that the tests make."""

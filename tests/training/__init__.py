@@ -1,0 +1,1 @@
+"""Tests of training, on data small enough to fit in a second."""
