@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bindsearch.cli.common import print_json, printable, write_path
@@ -70,7 +72,7 @@ def _write_table(hits: Sequence[Hit], thumbnails: bool | None) -> None:
     if renderable is not None:
         table.add_column("picture")
     for hit in hits:
-        path = Text(printable(str(hit.path)))
+        path = Text(printable(_shown(hit.path)))
         if hit.text:
             path.append("\n" + printable(" ".join(hit.text.split())[:EXCERPT]), style="dim")
         if hit.state != "present":
@@ -83,13 +85,20 @@ def _write_table(hits: Sequence[Hit], thumbnails: bool | None) -> None:
     Console().print(table)
 
 
+def _shown(path: Path) -> str:
+    """``path`` from where the person stands, if it lies below there."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def _picture_class(thumbnails: bool | None) -> Any:
     """The class that draws pictures on this terminal; None for no pictures.
 
     Unasked, only where the terminal shows real pictures; asked, made of coloured blocks if need be.
     """
-    if thumbnails is False or not sys.stdin.isatty():
-        return None  # the terminal's answer to what it can show comes in on stdin
+    # The terminal's answer to what it can show comes in on stdin, and one without a size has no cells.
+    if thumbnails is False or not sys.stdin.isatty() or 0 in os.get_terminal_size(sys.stdout.fileno()):
+        return None
     from textual_image.renderable import Image, SixelImage, TGPImage
 
     return Image if thumbnails or Image in (TGPImage, SixelImage) else None

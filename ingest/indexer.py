@@ -91,15 +91,15 @@ class Indexer:
             self._report,
             self._progress,
         )
-        try:
-            pipeline.run(jobs)
-        finally:
-            self._tidy()
+        pipeline.run(jobs)
+        self._tidy()
         self._report.seconds = time.monotonic() - started
         return self._report
 
     def _targets(self, session: Session, paths: Sequence[Path]) -> list[_Target]:
         roots = {root.path: root for root in session.scalars(select(Root))}
+        if not paths and not roots:
+            raise QueryError("the library has no roots yet", hint="name a folder: bindsearch index FOLDER")
         if not paths:
             return [_Target(root) for root in roots.values()]
         targets: dict[tuple[str, str | None], _Target] = {}
@@ -139,6 +139,7 @@ class Indexer:
         return plan
 
     def _tidy(self) -> None:
+        """Left out when a run is interrupted: garbage is not found, and a view catches up by itself."""
         with self._catalog.write() as session:
             collect_garbage(session)
         # A full disk costs the next start some time, and nothing else.

@@ -132,7 +132,8 @@ class Pipeline:
             for reader in readers:
                 if reader.done():
                     reader.result()  # a fault of ours in a worker ends the run instead of hanging it
-            if self._chunk and all(reader.done() for reader in readers):
+            if all(reader.done() for reader in readers) and self._items.empty():
+                assert self._chunk, "readers are done, but not every file has an outcome"
                 self._commit()
 
     def _take(self, item: Item) -> None:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from bindsearch.encoders.compact.manifest import FORMAT
-from bindsearch.encoders.compact.pictures import PREPROCESSING
+from bindsearch.encoders.compact.pictures import PREPROCESSING, SIDE
 from bindsearch.training.sources import IMAGE_WEIGHTS, TEXT_WEIGHTS, TOKENIZER, Source, locate, sha256_of
-from bindsearch.training.towers import SIDE, TEXT_DIMENSIONS, EfficientNetLite2, MiniLM
+from bindsearch.training.towers import TEXT_DIMENSIONS, EfficientNetLite2, MiniLM
 
 OPSET = 17
 LICENCE = (
@@ -26,7 +26,7 @@ IMAGE_FILE, TEXT_FILE, TOKENIZER_FILE = "image.onnx", "text.onnx", "tokenizer.js
 
 
 class ImageModel(nn.Module):
-    """The image tower with its head: pixels in 0..255, (batch, 260, 260, 3), to (batch, 384)."""
+    """The image tower with its head: pixels in 0..255, (batch, 224, 224, 3), to (batch, 384)."""
 
     def __init__(self, tower: EfficientNetLite2, head: nn.Module) -> None:
         super().__init__()

@@ -117,5 +117,5 @@ def _batches(examples: Sequence[Example], view: int, seed: int) -> Iterator[Pixe
 
 def _digest(examples: Sequence[Example], view: int, seed: int) -> str:
     names = "\n".join(str(example.path) for example in examples)
-    text = f"{PREPROCESSING} {view} {seed if view else 0}\n{names}"
+    text = f"{PREPROCESSING} {SIDE} {view} {seed if view else 0}\n{names}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

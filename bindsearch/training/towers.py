@@ -3,7 +3,7 @@
 Both are written out here instead of imported: they are short, the export needs to see every operation,
 and training needs to cut the image tower in two.
 
-* ``EfficientNetLite2``: 260 x 260 pixels in, 1280 features at each of 9 x 9 places out. M. Tan, Q. Le,
+* ``EfficientNetLite2``: pixels of 32 n by 32 n in, 1280 features at each of n x n places out. M. Tan, Q. Le,
   *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, 2019; the Lite variants
   leave out squeeze-and-excitation and use ReLU6.
 * ``MiniLM``: a six-layer BERT whose mean token vector, made unit length, is a sentence's 384 numbers.
@@ -21,7 +21,6 @@ from torch.nn import functional as F  # noqa: N812 - the name torch users know
 
 from bindsearch.training.sources import IMAGE_WEIGHTS, TEXT_WEIGHTS, locate
 
-SIDE = 260
 FEATURES = 1280
 CLASSES = 1000
 TEXT_DIMENSIONS = 384
@@ -85,7 +84,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite2(nn.Module):
-    """Pixels in 0..255, (batch, 260, 260, 3), to a map of features, (batch, 1280, 9, 9)."""
+    """Pixels in 0..255, (batch, 224, 224, 3), to a map of features, (batch, 1280, 7, 7)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -95,13 +98,13 @@ def test_output_into_a_pipe_is_one_line_a_hit_with_tabs(library: Path, media: Pa
     assert any("caf\\udce9\\n 1.png" in line for line in lines)
 
 
-def test_a_terminal_gets_a_table(library: Path) -> None:
+def on_a_terminal(library: Path, *arguments: str, rows: int = 40) -> tuple[int, str]:
+    """Exit code and screen of a command whose stdin, stdout and stderr are one terminal."""
     parent, child = pty.openpty()
-    environment = os.environ | {"BINDSEARCH_LIBRARY": str(library), "PYTHONPATH": str(ROOT), "COLUMNS": "150"}
-    command = [sys.executable, "-m", "bindsearch", "search", "a cat", "-k", "2"]
-    done = subprocess.run(
-        command, stdout=child, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT
-    )
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 150 if rows else 0, 0, 0))
+    environment = os.environ | {"BINDSEARCH_LIBRARY": str(library), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "bindsearch", *arguments]
+    process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=environment, cwd=ROOT)
     os.close(child)
     shown = b""
     while True:
@@ -110,9 +113,35 @@ def test_a_terminal_gets_a_table(library: Path) -> None:
         except OSError:  # the other end is closed
             break
     os.close(parent)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"score" in shown
-    assert b"chelsea.png" in shown
+    return process.wait(timeout=60), shown.decode()
+
+
+def test_a_terminal_gets_a_table(library: Path) -> None:
+    code, shown = on_a_terminal(library, "search", "a cat", "-k", "2")
+    assert code == 0
+    assert "score" in shown
+    assert "chelsea.png" in shown
+    assert "▀" not in shown
+
+
+def test_a_terminal_gets_thumbnails_when_asked(library: Path) -> None:
+    code, shown = on_a_terminal(library, "search", "a cat", "-k", "2", "--thumbnails")
+    assert code == 0
+    assert "chelsea.png" in shown
+    assert shown.count("▀") > 50
+
+
+def test_a_terminal_without_a_size_gets_a_table_without_pictures(library: Path) -> None:
+    code, shown = on_a_terminal(library, "search", "a cat", "-k", "2", "--thumbnails", rows=0)
+    assert code == 0
+    assert "chelsea" in shown
+
+
+def test_a_terminal_sees_how_far_indexing_is(tmp_path: Path, media: Path) -> None:
+    code, shown = on_a_terminal(tmp_path, "index", str(media))
+    assert code == 0
+    assert "indexing" in shown
+    assert "8/8" in shown
 
 
 def test_nothing_found_exits_with_one(library: Path) -> None:

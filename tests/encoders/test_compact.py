@@ -87,7 +87,7 @@ def test_a_vector_never_depends_on_its_batch_mates(encoder: CompactEncoder, batc
 
 
 def test_a_second_encoder_gives_the_same_vectors(encoder: CompactEncoder) -> None:
-    batch = [Picture(noise(120, 80)), Picture(noise(260, 260, 1))]
+    batch = [Picture(noise(120, 80)), Picture(noise(SIDE, SIDE, 1))]
     assert np.array_equal(encoder.encode(batch), CompactEncoder().encode(batch))
     assert np.array_equal(texts(encoder, "snow"), texts(CompactEncoder(), "snow"))
 

@@ -361,6 +361,11 @@ def test_searching_before_anything_is_indexed_says_so(library: Library) -> None:
         library.search("red")
 
 
+def test_a_run_over_all_roots_of_a_library_without_any_says_what_to_do(library: Library) -> None:
+    with pytest.raises(QueryError, match="bindsearch index FOLDER"):
+        library.index()
+
+
 def test_a_path_that_is_not_there_is_an_error_and_no_root(library: Library, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="no such file or folder"):
         library.index(tmp_path / "nowhere")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bindsearch.encoders.compact.pictures import SIDE
 from bindsearch.errors import SettingsError
 from bindsearch.training.__main__ import main
 from bindsearch.training.data import HELD_OUT, TEMPLATES, prompts, read_class_names, read_examples
@@ -72,6 +73,6 @@ def test_random_views_are_squares_that_follow_their_seed() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (50, 120, 3), dtype=np.uint8)
     picture = Image.fromarray(noise)
     first, again, other = (random_view(picture, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first.size == (260, 260)
+    assert first.size == (SIDE, SIDE)
     assert np.array_equal(np.asarray(first), np.asarray(again))
     assert not np.array_equal(np.asarray(first), np.asarray(other))

@@ -55,7 +55,7 @@ def test_same_padding_gives_every_stride_its_place(size: int, kernel: int, strid
 def test_the_image_tower_has_the_published_shape() -> None:
     tower = EfficientNetLite2().eval()
     with torch.no_grad():
-        assert tower(torch.zeros(1, 260, 260, 3, dtype=torch.uint8)).shape == (1, 1280, 9, 9)
+        assert tower(torch.zeros(1, 224, 224, 3, dtype=torch.uint8)).shape == (1, 1280, 7, 7)
     assert sum(parameter.numel() for parameter in tower.parameters()) == 6_092_072
 
 

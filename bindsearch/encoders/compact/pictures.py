@@ -1,4 +1,4 @@
-"""From any picture to what the compact image tower takes: (260, 260, 3), uint8.
+"""From any picture to what the compact image tower takes: (224, 224, 3), uint8.
 
 The whole picture is squashed to a square, whatever its shape: nothing at its edges is lost, and it is what
 the training pictures look like. Normalising is part of the exported network. A change here that changes
@@ -11,12 +11,12 @@ import numpy as np
 
 from bindsearch.media import Pixels
 
-SIDE = 260
+SIDE = 224
 PREPROCESSING = "1"
 
 
 def squashed(pixels: Pixels) -> Pixels:
-    """``pixels``, (height, width, 3), resized to (260, 260, 3) with Pillow's antialiased bicubic filter."""
+    """``pixels``, (height, width, 3), resized to (224, 224, 3) with Pillow's antialiased bicubic filter."""
     if pixels.shape == (SIDE, SIDE, 3):
         return pixels
     from PIL import Image
