@@ -8,24 +8,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def commands() -> dict[str, click.Command]:
+def commands() -> dict[str, Any]:
     """Every command by what is typed after ``bindsearch``, those of groups too."""
     import typer
 
     from bindsearch.cli.main import app
 
-    def below(command: click.Command, words: str) -> Iterator[tuple[str, click.Command]]:
-        for name, child in getattr(command, "commands", {}).items():
-            path = f"{words} {name}".strip()
-            if getattr(child, "commands", None):
+    def below(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+        for name in group.list_commands(None):
+            child, path = group.get_command(None, name), f"{words} {name}".strip()
+            if hasattr(child, "list_commands"):
                 yield from below(child, path)
             else:
                 yield path, child
@@ -67,6 +67,13 @@ def test_every_command_has_a_summary_that_the_list_shows() -> None:
     silent = [words for words, command in commands().items() if not command.get_short_help_str(200)]
     assert silent == []
     assert [words for words in commands() if words.split()[0] not in overview] == []
+
+
+def test_the_list_of_commands_says_what_their_own_help_says() -> None:
+    from bindsearch.cli.lazy import COMMANDS
+
+    for name, (_, line) in COMMANDS.items():
+        assert f"\n  {line}\n" in help_of(name)
 
 
 def test_every_command_appears_in_the_documents() -> None:

@@ -18,7 +18,7 @@ class SlowEncoder(TinyEncoder):
 
     def encode(self, batch: Sequence[Media]) -> Vectors:
         """See Encoder.encode."""
-        time.sleep(0.002 * len(batch))
+        time.sleep(float(sys.argv[3]) * len(batch))
         return super().encode(batch)
 
 

@@ -31,8 +31,9 @@ def make_media(folder: Path) -> None:
         (folder / f"copy{n}.png").write_bytes((folder / f"{n:03}.png").read_bytes())
 
 
-def start(library: Path, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.ingest.crash_child", str(library), str(folder)]
+def start(library: Path, folder: Path, seconds_a_medium: float = 0.002) -> subprocess.Popen[str]:
+    arguments = [str(library), str(folder), str(seconds_a_medium)]
+    command = [sys.executable, "-m", "tests.ingest.crash_child", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -88,7 +89,7 @@ def test_an_interrupted_run_keeps_what_was_finished_and_lets_go_of_the_lock(
     tmp_path: Path, folder: Path
 ) -> None:
     make_media(folder)
-    child = start(tmp_path / "library", folder)
+    child = start(tmp_path / "library", folder, seconds_a_medium=0.05)
     wait_for_commits(child, 20)
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=20)
