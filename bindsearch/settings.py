@@ -15,15 +15,17 @@ from bindsearch.errors import SettingsError
 
 SETTINGS_FILE = "settings.toml"
 LIBRARY_VARIABLE = "BINDSEARCH_LIBRARY"
+MODELS_VARIABLE = "BINDSEARCH_MODELS"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a ``settings.toml`` may say.
 
-    ``space`` names the space to embed into. ``vector_index`` is auto, exact, flat or ivf.
-    ``threads`` bounds decoding and encoding each; 0 means all processors. At most ``chunk_files`` files are
-    committed at once, and so lost to a crash. The others are those of ``loaders.LoadOptions``.
+    ``space`` names the space to embed into until the library has been told to use another.
+    ``vector_index`` is auto, exact, flat or ivf. ``threads`` bounds decoding and encoding each; 0 means
+    all processors. At most ``chunk_files`` files are committed at once, and so lost to a crash. The others
+    are those of ``loaders.LoadOptions``.
     """
 
     space: str = "compact"
@@ -75,6 +77,16 @@ def library_folder(named: str | os.PathLike[str] | None = None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("bindsearch", appauthor=False) / "library"
+
+
+def models_folder() -> Path:
+    """The folder of the models that were pulled: the environment's, or the user's own."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("bindsearch", appauthor=False) / "models"
 
 
 def _check(path: Path, key: str, value: object) -> None:

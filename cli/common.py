@@ -16,6 +16,7 @@ from bindsearch.errors import BindsearchError, LibraryError, LibraryMissing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bindsearch.index.active import ActiveSpaces
     from bindsearch.ingest.library import Library
     from bindsearch.settings import Settings
 
@@ -86,6 +87,12 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 def count_files(count: int) -> str:
     """So many files, in words."""
     return "1 file" if count == 1 else f"{count:,} files"
+
+
+def filling_state(active: ActiveSpaces) -> str:
+    """How far the space that is being filled is, in words."""
+    state = f"{active.filled:,} of {count_files(active.fillable)} are in {active.filling}"
+    return printable(f"{state}; until all are, {active.answering} answers searches")
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bindsearch.cli.common import Json, count_files, one_line_errors, print_json, printable, say
+from bindsearch.cli.common import (
+    Json,
+    count_files,
+    filling_state,
+    one_line_errors,
+    print_json,
+    printable,
+    say,
+)
 
 if TYPE_CHECKING:
     from bindsearch.ingest.progress import RunReport
@@ -42,10 +50,13 @@ def index(
     library = context.obj.open()
     with library, run_progress(quiet=context.obj.quiet) as progress:
         report = library.index(paths or [], retry_failed=retry_failed, progress=progress)
+        active = library.active_spaces()
     if as_json:
         print_json(asdict(report))
     for line in _summary(report):
         say(context, line)
+    if active.filling is not None:
+        say(context, filling_state(active))
 
 
 def _summary(report: RunReport) -> list[str]:

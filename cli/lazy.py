@@ -20,7 +20,7 @@ COMMANDS = {
     "failures": ("overview:failures", "List the files that could not be taken in, with the reason."),
     "roots": ("overview:roots", "List the roots: the folders that the library watches."),
     "forget": ("forgetting:forget", "Take paths out of the library. Files on disk are never touched."),
-    "models": ("models:app", "List and check models."),
+    "models": ("models:app", "List, fetch, check and choose models."),
 }
 
 STYLE: dict[str, Any] = {

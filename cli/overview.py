@@ -22,12 +22,14 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         roots, spaces = library.roots(), library.spaces()
         segments = library.segments_by_modality()
         failures = len(library.failures())
+        active = library.active_spaces()
     if as_json:
         print_json(
             {
                 "library": str(library.folder),
                 "roots": [asdict(root) for root in roots],
                 "spaces": [asdict(space) for space in spaces],
+                "active": asdict(active),
                 "segments": segments,
                 "failures": failures,
             }
@@ -41,6 +43,9 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     for space in spaces:
         size = f"{space.vectors:,} vectors of {space.dimensions} numbers"
         print(f"space     {space.name} {space.revision}: {size}")
+    print(f"answering {printable(active.answering)}")
+    if active.filling is not None:
+        print(f"filling   {printable(active.filling)}: {active.filled:,} of {active.fillable:,} files")
     print(f"failures  {failures:,}")
 
 

@@ -12,6 +12,8 @@ from bindsearch.modality import Modality
 from bindsearch.query import Query, TermKind, parse_query
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bindsearch.encoders import Encoder
     from bindsearch.index.filters import Filter
     from bindsearch.settings import Settings
@@ -75,11 +77,11 @@ def search(
     with ThreadPoolExecutor(1) as pool:
         # Loading weights and importing SQLAlchemy each take a third of a second, and do not wait for
         # one another.
-        encoder = pool.submit(_warm_encoder, context.obj.settings(), parse_query(query))
+        warm = _WarmEncoder(pool, context.obj.folder(), context.obj.settings(), parse_query(query))
         from bindsearch.ingest.library import Library
 
         wanted = _filter(types or [], folders or [], since, until, offline)
-        with Library.open(context.obj.folder(), encoder=encoder.result()) as library:
+        with Library.open(context.obj.folder(), opener=warm) as library:
             hits = library.search(query, k, wanted, all_moments=all_moments)
     if not hits:
         say(context, "nothing found")
@@ -94,14 +96,33 @@ def search(
         write_hits(hits, thumbnails)
 
 
-def _warm_encoder(settings: Settings, query: Query) -> Encoder:
-    """The encoder of the library's space, with the tower for words loaded if the query has any."""
-    from bindsearch.encoders import open_encoder
+class _WarmEncoder:
+    """Opens the encoder of the space that will most likely answer, at once and in another thread.
 
-    encoder = open_encoder(settings.space, threads=settings.workers)
-    if any(term.kind is TermKind.TEXT for term in query.terms):
-        encoder.warm(Modality.TEXT)
-    return encoder
+    The tower for words is loaded, too, if the query has any.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, folder: Path, settings: Settings, query: Query) -> None:
+        from bindsearch.index.peek import peek_answering
+
+        self._threads = settings.workers
+        self._name = peek_answering(folder) or settings.space
+        has_words = any(term.kind is TermKind.TEXT for term in query.terms)
+        self._encoder = pool.submit(self._load, has_words)
+
+    def __call__(self, name: str) -> Encoder:
+        return self._encoder.result() if name == self._name else self._open(name)
+
+    def _load(self, has_words: bool) -> Encoder:
+        encoder = self._open(self._name)
+        if has_words:
+            encoder.warm(Modality.TEXT)
+        return encoder
+
+    def _open(self, name: str) -> Encoder:
+        from bindsearch.encoders import open_encoder
+
+        return open_encoder(name, threads=self._threads)
 
 
 def _filter(

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from bindsearch.errors import LibraryDamaged, LibraryError, LibraryMissing
+from bindsearch.index.peek import CATALOG_FILE
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-CATALOG_FILE = "catalog.sqlite3"
-HEAD = "0001"  # the newest migration; a test compares it with the scripts
+HEAD = "0002"  # the newest migration; a test compares it with the scripts
 WAIT_SECONDS = 30  # for the short moments in which SQLite itself locks, as at a checkpoint
 
 # Two float16 vectors of 1024 numbers fill a page of 4096 bytes only by half; 16384 loses nothing.

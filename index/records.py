@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,11 +89,12 @@ def known_failures(catalog: Reader, root_id: int) -> dict[str, FileStat | None]:
     return {row.path: None if row.size is None else FileStat(*row[1:]) for row in rows}
 
 
-def contents_without(catalog: Reader, space_id: int) -> set[int]:
-    """Ids of contents that have no vectors in a space yet."""
+def contents_without(catalog: Reader, space_id: int, modalities: Collection[str]) -> set[int]:
+    """Ids of contents of these modalities that have no vectors in a space yet."""
     encoded = select(segments.c.content_id).join(vectors, vectors.c.segment_id == segments.c.id)
     encoded = encoded.where(vectors.c.space_id == space_id)
-    return set(catalog.scalars(select(contents.c.id).where(contents.c.id.not_in(encoded.scalar_subquery()))))
+    lacking = contents.c.id.not_in(encoded.scalar_subquery()), contents.c.modality.in_(modalities)
+    return set(catalog.scalars(select(contents.c.id).where(*lacking)))
 
 
 def find_content(catalog: Reader, sha256: bytes, space_id: int) -> int | None:

@@ -1,7 +1,7 @@
 """The tables of the catalog, the one truth of a library.
 
     roots ──< locations >── contents ──< segments ──< vectors >── spaces
-      └────< failures                                    tombstones
+      └────< failures                                    tombstones  active_spaces
 
 * A *content* is bytes, known by their SHA-256; a *location* is a path where they lie. Renaming a file
   changes one location row and nothing else.
@@ -56,6 +56,13 @@ class Stage(StrEnum):
     DECODE = "decode"
     ENCODE = "encode"
     UNSUPPORTED = "unsupported"
+
+
+class Role(StrEnum):
+    """What an active space is for: it answers searches, or is being filled so as to answer them later."""
+
+    ANSWERING = "answering"
+    FILLING = "filling"
 
 
 class FsPath(TypeDecorator[str]):
@@ -154,6 +161,18 @@ spaces = Table(
     Column("dimensions", Integer, nullable=False),
     Column("preprocessing", String, nullable=False),
     Column("added_at", Float, nullable=False),
+)
+
+# Which spaces the library works with; without any row it is the one that its settings name. ``name`` is
+# what the encoder is opened by, ``key`` that of its row in ``spaces`` once there is one, ``modalities`` what
+# it can embed, separated by spaces.
+active_spaces = Table(
+    "active_spaces",
+    METADATA,
+    Column("role", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("modalities", String, nullable=False),
 )
 
 # One segment's vector in one space: ``data`` is ``dimensions`` little-endian float16.

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from bindsearch.encoders.protocol import Space
 from bindsearch.errors import QueryError
+from bindsearch.index.active import choose, set_filling, switch_if_complete
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter, select_vectors, under
 from bindsearch.index.hits import Hit, make_hit, paths_of, segments_of
@@ -141,6 +142,24 @@ class Store:
             gone = session.execute(missing.returning(locations.c.id)).all()
             collect_garbage(session)
             return len(gone)
+
+    def choose_space(self, name: str, space: Space, answering: str, *, can_answer: bool) -> None:
+        """Make a space answer in place of the one named ``answering``, at once or once it is filled.
+
+        At once if it is complete, or if the other can answer no more. Needs the writer lock.
+        """
+        with self.catalog.write() as session:
+            choose(session, name, space, answering, can_answer=can_answer)
+
+    def begin_filling(self, name: str, space: Space) -> None:
+        """Note the identity that the space to be filled has now. Needs the writer lock."""
+        with self.catalog.write() as session:
+            set_filling(session, name, space)
+
+    def switch_if_complete(self) -> bool:
+        """Let the space that was filled answer, if nothing lacks vectors in it. Needs the writer lock."""
+        with self.catalog.write() as session:
+            return switch_if_complete(session)
 
     def _view(self, catalog: Connection, space: Row[Any]) -> VectorView:
         """The view of a space, as new as ``catalog``."""

@@ -114,9 +114,8 @@ class Indexer:
 
     def _reconcile(self, targets: Sequence[_Target], space_id: int, retry_failed: bool) -> list[Job]:
         with self._catalog.read() as catalog:
-            knowledge = Knowledge(
-                locations_by_stat(catalog), contents_without(catalog, space_id), retry_failed
-            )
+            lacking = contents_without(catalog, space_id, self._encoder.space.modalities)
+            knowledge = Knowledge(locations_by_stat(catalog), lacking, retry_failed)
             identities = _identities(catalog, self._store.folder)
         jobs: list[Job] = []
         for target in targets:

@@ -7,7 +7,9 @@ encoder, while the store knows vectors only.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 
 from bindsearch.arithmetic import combine
 from bindsearch.encoders import Encoder, open_encoder
-from bindsearch.errors import QueryError
+from bindsearch.errors import EncoderError, LibraryMissing, QueryError
+from bindsearch.index.active import ActiveSpaces, answering_name, find_filling, read_active
 from bindsearch.index.filters import Filter
 from bindsearch.index.hits import Hit
 from bindsearch.index.overview import (
@@ -43,14 +46,23 @@ Paths = Sequence[str | os.PathLike[str]]
 class Library:
     """One library: index folders into it, search it.
 
-    Opening touches nothing; the first ``index`` makes the library. Reading methods raise LibraryMissing
-    before that. ``encoder`` may be handed in; else the one that the library's settings name is opened.
+    Opening touches nothing; the first ``index`` or ``use`` makes the library. Reading methods raise
+    LibraryMissing before that. An ``encoder`` that is handed in serves for everything; else those of the
+    library's active spaces do, opened by their names with ``opener``.
     """
 
-    def __init__(self, folder: Path, settings: Settings, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        encoder: Encoder | None = None,
+        opener: Callable[[str], Encoder] | None = None,
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self._encoder = encoder
+        self._opener = opener or partial(open_encoder, threads=settings.workers)
+        self._opened: dict[str, Encoder] = {}
         self._store: Store | None = None
 
     @classmethod
@@ -59,6 +71,7 @@ class Library:
         path: str | os.PathLike[str] | None = None,
         *,
         encoder: Encoder | None = None,
+        opener: Callable[[str], Encoder] | None = None,
         settings: Settings | None = None,
     ) -> Self:
         """The library in folder ``path``, or the user's own (see settings.library_folder).
@@ -66,7 +79,7 @@ class Library:
         Raises SettingsError if its ``settings.toml`` cannot be used.
         """
         folder = library_folder(path)
-        return cls(folder, settings or Settings.of(folder), encoder)
+        return cls(folder, settings or Settings.of(folder), encoder, opener)
 
     def close(self) -> None:
         """Close the catalog; the library can be used again afterwards."""
@@ -82,10 +95,15 @@ class Library:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder of the library's space, opened on first use; its weights load when they are needed."""
-        if self._encoder is None:
-            self._encoder = open_encoder(self.settings.space, threads=self.settings.workers)
-        return self._encoder
+        """The encoder of the space that answers searches now; its weights load when they are needed."""
+        if self._encoder is not None:
+            return self._encoder
+        try:
+            with self._reading().catalog.read() as catalog:
+                name = answering_name(catalog)
+        except LibraryMissing:
+            name = None
+        return self._open(name or self.settings.space)
 
     def index(
         self,
@@ -96,14 +114,48 @@ class Library:
     ) -> RunReport:
         """Take in ``paths``, or bring every root up to date if none are named.
 
-        Raises LibraryBusy if another process is writing, QueryError for a path that is not there.
+        While a space is being filled this runs twice, first in the space that answers, so that what is new
+        is found at once; the report is the second run's. A space that is complete by the end answers from
+        then on. Raises LibraryBusy if another process is writing, QueryError for a path that is not there.
         """
         from bindsearch.ingest.indexer import Indexer  # searching does without, and starts sooner
 
         named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        with Store.writing(self.folder, index_kind=self.settings.vector_index) as store:
-            indexer = Indexer(store, self.encoder, self._load_options(), self.settings, progress)
-            return indexer.run([Path(path).expanduser() for path in named], retry_failed=retry_failed)
+        places = [Path(path).expanduser() for path in named]
+
+        def run(encoder: Encoder) -> RunReport:
+            indexer = Indexer(store, encoder, self._load_options(encoder), self.settings, progress)
+            return indexer.run(places, retry_failed=retry_failed)
+
+        with self._writing() as store:
+            with store.catalog.read() as catalog:
+                answering = answering_name(catalog) or self.settings.space
+                filling = None if self._encoder else find_filling(catalog)
+            report = run(self._encoder or self._open(answering))
+            if filling is not None:
+                encoder = self._open(filling)
+                store.begin_filling(filling, encoder.space)
+                report = run(encoder)
+                store.switch_if_complete()
+            return report
+
+    def use(self, name: str) -> ActiveSpaces:
+        """Make a space the library's own: at once if it is complete here, else as soon as it is filled.
+
+        ``name`` is what ``encoders.open_encoder`` takes. Raises EncoderError if that space cannot be used,
+        LibraryBusy if another process is writing.
+        """
+        space = self._open(name).space
+        with self._writing() as store:
+            with store.catalog.read() as catalog:
+                answering = answering_name(catalog) or self.settings.space
+            store.choose_space(name, space, answering, can_answer=self._can_open(answering))
+        return self.active_spaces()
+
+    def active_spaces(self) -> ActiveSpaces:
+        """Which space answers searches, which one is being filled, and how far that is."""
+        with self._reading().catalog.read() as catalog:
+            return read_active(catalog, self.settings.space)
 
     def search(
         self,
@@ -118,15 +170,13 @@ class Library:
         ``query`` is an expression, a list of shell arguments, or a parsed Query. Raises QueryError for one
         that cannot be understood, MediaError for a file in it that cannot be read.
         """
-        vector = self.embed(query)
-        return self._reading().search(vector, self.encoder.space, k, wanted, all_moments=all_moments)
+        encoder = self.encoder
+        vector = self._embed(query, encoder)
+        return self._reading().search(vector, encoder.space, k, wanted, all_moments=all_moments)
 
     def embed(self, query: str | Sequence[str] | Query) -> NDArray[np.float32]:
-        """The unit vector (d,) of a query in the library's space."""
-        parsed = query if isinstance(query, Query) else parse_query(query)
-        self._reading()
-        vectors = np.stack([self._embed_term(term) for term in parsed.terms])
-        return combine(vectors, [term.weight for term in parsed.terms])
+        """The unit vector (d,) of a query in the space that answers searches."""
+        return self._embed(query, self.encoder)
 
     def roots(self) -> list[RootStatus]:
         """Every root and the state of its files."""
@@ -155,7 +205,7 @@ class Library:
         """
         self._reading()
         names = [os.path.abspath(Path(path).expanduser()) for path in paths]  # noqa: PTH100 - links stay
-        with Store.writing(self.folder, index_kind=self.settings.vector_index) as store:
+        with self._writing() as store:
             count = store.forget(names) if names else 0
             return count + (store.forget_missing() if missing else 0)
 
@@ -164,25 +214,49 @@ class Library:
             self._store = Store.open(self.folder, index_kind=self.settings.vector_index)
         return self._store
 
-    def _embed_term(self, term: Term) -> NDArray[np.float32]:
+    def _writing(self) -> AbstractContextManager[Store]:
+        return Store.writing(self.folder, index_kind=self.settings.vector_index)
+
+    def _open(self, name: str) -> Encoder:
+        """The encoder of that name. Two are kept at most: one that answers, one that fills."""
+        if name not in self._opened:
+            while len(self._opened) > 1:
+                del self._opened[next(iter(self._opened))]
+            self._opened[name] = self._opener(name)
+        return self._opened[name]
+
+    def _can_open(self, name: str) -> bool:
+        try:
+            self._open(name)
+        except EncoderError:
+            return False
+        return True
+
+    def _embed(self, query: str | Sequence[str] | Query, encoder: Encoder) -> NDArray[np.float32]:
+        parsed = query if isinstance(query, Query) else parse_query(query)
+        self._reading()
+        vectors = np.stack([self._embed_term(term, encoder) for term in parsed.terms])
+        return combine(vectors, [term.weight for term in parsed.terms])
+
+    def _embed_term(self, term: Term, encoder: Encoder) -> NDArray[np.float32]:
         """The unit vector of one term; that of a file with several segments is their mean's direction."""
         if term.kind is TermKind.TEXT:
-            vector: NDArray[np.float32] = self.encoder.encode([Passage(term.value)])[0]
+            vector: NDArray[np.float32] = encoder.encode([Passage(term.value)])[0]
             return vector
         from bindsearch.loaders import load
 
-        loaded = load(Path(term.value).expanduser(), self._load_options())
-        vectors = [self.encoder.encode([media]) for media in loaded.media]
+        loaded = load(Path(term.value).expanduser(), self._load_options(encoder))
+        vectors = [encoder.encode([media]) for media in loaded.media]
         if not vectors:
             raise QueryError("nothing in it can be embedded", subject=term.value)
         return combine(np.concatenate(vectors), [1.0] * len(vectors))
 
-    def _load_options(self) -> LoadOptions:
+    def _load_options(self, encoder: Encoder) -> LoadOptions:
         from bindsearch.loaders import LoadOptions
 
         settings = self.settings
         return LoadOptions(
-            picture_side=self.encoder.picture_side,
+            picture_side=encoder.picture_side,
             max_pixels=settings.max_pixels,
             max_text_bytes=settings.max_text_bytes,
             span_seconds=settings.span_seconds,

@@ -17,6 +17,11 @@ MODULES = sorted(file for top in ("bindsearch", *LAYERS) for file in (ROOT / top
 # The public name `bindsearch.Library` is looked up on first use, so that users need not know the folders.
 STATED_EXCEPTIONS = {("bindsearch", "bindsearch.ingest.library")}
 
+# Where torch's modules are defined; imported by functions only.
+NETWORKS = tuple(
+    f"bindsearch.encoders.imagebind.{name}" for name in ("precision", "stems", "towers", "transformer")
+)
+
 # Slow to import (30 ms to 2 s each): only the modules below these names may have them at their top.
 HEAVY = {
     "PIL": ("bindsearch.training",),
@@ -24,6 +29,7 @@ HEAVY = {
     "av": (),
     "efficientnet_lite_pytorch": ("bindsearch.training",),
     "faiss": (),
+    "ftfy": (),
     "librosa": (),
     "onnx": ("bindsearch.training",),
     "onnxruntime": (),
@@ -36,7 +42,7 @@ HEAVY = {
     "sqlalchemy": ("bindsearch.index", "bindsearch.ingest"),
     "textual_image": (),
     "tokenizers": (),
-    "torch": ("bindsearch.training",),
+    "torch": ("bindsearch.training", *NETWORKS),
 }
 
 # What the command line loads before it knows what to do: not even numpy.

@@ -39,8 +39,8 @@ class Space:
 class Encoder(Protocol):
     """Turns batches of media into vectors. Weights load on the first batch that needs them.
 
-    The vector of a medium never depends on what else is in its batch, so that an interrupted run and
-    an uninterrupted one store the same vectors.
+    The vector of a medium depends on nothing but the medium, so that an interrupted run and an
+    uninterrupted one store the same vectors; an encoder that runs whole batches says how closely.
     """
 
     @property

@@ -1,4 +1,7 @@
-"""The spaces that bindsearch knows, and their encoders by id.
+"""The spaces that bindsearch knows, and their encoders by name.
+
+A name is the id of a space, such as ``compact``; encoders that can compute in several precisions are named
+with it, as in ``imagebind-huge@bfloat16``, since vectors of two precisions are of two spaces.
 
 Listing reads manifests only; an encoder's libraries and weights load when it first encodes.
 """
@@ -6,22 +9,33 @@ Listing reads manifests only; an encoder's libraries and weights load when it fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bindsearch.encoders.protocol import Encoder
 from bindsearch.errors import EncoderError
 from bindsearch.modality import Modality
 
+if TYPE_CHECKING:
+    from bindsearch.models.manifest import ModelManifest
+
 DEFAULT_SPACE = "compact"
-KNOWN_SPACES = (DEFAULT_SPACE,)
+
+# The encoder of each family of models that can be installed: called with the model's folder and, as keywords,
+# ``threads`` and, if one is asked for, ``precision``.
+FAMILIES = {"imagebind": "bindsearch.encoders.imagebind:ImageBindEncoder"}
+NEEDS = {"imagebind": ("torch", "safetensors")}
+EXTRA = "pip install 'bindsearch[imagebind]'"
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceInfo:
     """One space as a list shows it.
 
-    ``size`` is the bytes of its weights; ``path`` the folder they lie in. ``problem`` is None when every
-    weight file is there in its right size, else the reason why the space cannot be used.
+    ``size`` is the bytes of its weights; ``path`` the folder they lie in, or would. ``problem`` is None when
+    every weight file is there in its right size, else the reason why the space cannot be used.
     """
 
     id: str
@@ -40,10 +54,53 @@ class SpaceInfo:
 
 
 def list_spaces(*, verify: bool = False) -> list[SpaceInfo]:
-    """Every known space; ``verify`` reads all bytes of the weights instead of comparing sizes only.
+    """Every known space: the one of the package, those that are installed, those that can be pulled.
 
-    Raises EncoderError when a manifest itself cannot be read.
+    ``verify`` reads all bytes of the weights instead of comparing sizes only. Raises EncoderError when an
+    offer or the package's own manifest cannot be read.
     """
+    from bindsearch.models import shelf
+
+    names = dict.fromkeys([DEFAULT_SPACE, *shelf.installed_ids(), *shelf.offers()])
+    return [describe_space(name, verify=verify) for name in names]
+
+
+def describe_space(space_id: str, *, verify: bool = False) -> SpaceInfo:
+    """One known space; see ``list_spaces``. Raises EncoderError if it is not known."""
+    return _compact(verify) if space_id == DEFAULT_SPACE else _model(space_id, verify)
+
+
+def open_encoder(name: str = DEFAULT_SPACE, *, threads: int | None = None) -> Encoder:
+    """The encoder of a space; ``threads`` is how many cores one call may use, None for all.
+
+    Raises EncoderError when no such space is known or installed, or when it needs a package that is not.
+    """
+    if name == DEFAULT_SPACE:
+        from bindsearch.encoders.compact import CompactEncoder
+
+        return CompactEncoder(threads=threads)
+    from bindsearch.models import shelf
+
+    model_id, _, precision = name.partition("@")
+    if model_id not in (known := [*shelf.installed_ids(), *shelf.offers()]):
+        names = ", ".join(dict.fromkeys([DEFAULT_SPACE, *known]))
+        raise EncoderError("is not a known space", subject=name, hint=f"known: {names}")
+    wishes = {"precision": precision} if precision else {}
+    return _open_model(shelf.installed(model_id), shelf.folder_of(model_id), threads=threads, **wishes)
+
+
+def _open_model(model: ModelManifest, folder: Path, **wishes: str | int | None) -> Encoder:
+    if model.family not in FAMILIES:
+        raise EncoderError(f"is of the unknown family {model.family}", subject=model.id)
+    lacking = [name for name in NEEDS[model.family] if find_spec(name) is None]
+    if lacking:
+        raise EncoderError(f"needs {' and '.join(lacking)}", subject=model.id, hint=EXTRA)
+    module, _, name = FAMILIES[model.family].partition(":")
+    encoder: Encoder = getattr(import_module(module), name)(folder, **wishes)
+    return encoder
+
+
+def _compact(verify: bool) -> SpaceInfo:
     from bindsearch.encoders.compact.manifest import Manifest
 
     manifest = Manifest.read()
@@ -52,27 +109,36 @@ def list_spaces(*, verify: bool = False) -> list[SpaceInfo]:
         manifest.verify() if verify else manifest.check_sizes()
     except EncoderError as error:
         problem = str(error)
-    return [
-        SpaceInfo(
-            id=manifest.id,
-            revision=manifest.revision,
-            modalities=manifest.space.modalities,
-            dimensions=manifest.dimensions,
-            licence=manifest.licence,
-            size=manifest.size,
-            path=manifest.folder,
-            problem=problem,
-        )
-    ]
+    return SpaceInfo(
+        id=manifest.id,
+        revision=manifest.revision,
+        modalities=manifest.space.modalities,
+        dimensions=manifest.dimensions,
+        licence=manifest.licence,
+        size=manifest.size,
+        path=manifest.folder,
+        problem=problem,
+    )
 
 
-def open_encoder(space_id: str = DEFAULT_SPACE, *, threads: int | None = None) -> Encoder:
-    """The encoder of a space; ``threads`` is how many cores one call may use, None for all.
+def _model(model_id: str, verify: bool) -> SpaceInfo:
+    """A model of the models folder, or one that could be."""
+    from bindsearch.models import shelf
 
-    Raises EncoderError when ``space_id`` is unknown.
-    """
-    if space_id not in KNOWN_SPACES:
-        raise EncoderError("is not a known space", subject=space_id, hint=f"known: {', '.join(KNOWN_SPACES)}")
-    from bindsearch.encoders.compact import CompactEncoder
-
-    return CompactEncoder(threads=threads)
+    folder = shelf.folder_of(model_id)
+    manifest, problem = None, None
+    try:
+        manifest = shelf.verify(model_id) if verify else shelf.installed(model_id)
+    except EncoderError as error:
+        problem = error.message
+    manifest = manifest or shelf.known_as(model_id)
+    return SpaceInfo(
+        id=model_id,
+        revision=manifest.revision,
+        modalities=manifest.modalities,
+        dimensions=manifest.dimensions,
+        licence=manifest.licence,
+        size=manifest.size,
+        path=folder,
+        problem=problem,
+    )

@@ -208,15 +208,6 @@ def test_status_roots_and_failures_tell_what_there_is(library: Path, media: Path
         assert bindsearch(library, command).returncode == 0
 
 
-def test_models_are_listed_and_their_weights_verified(tmp_path: Path) -> None:
-    listed = json.loads(bindsearch(tmp_path, "models", "list", "--json").stdout)
-    assert (listed["id"], listed["dimensions"], listed["problem"]) == ("compact", 384, None)
-    verified = bindsearch(tmp_path, "models", "verify")
-    assert verified.returncode == 0
-    assert b"verified" in verified.stdout
-    assert bindsearch(tmp_path, "models").stdout.count(b"\n") == 1
-
-
 def test_a_reader_that_stops_early_causes_no_complaint(library: Path) -> None:
     environment = os.environ | {"BINDSEARCH_LIBRARY": str(library), "PYTHONPATH": str(ROOT)}
     shell = f"'{sys.executable}' -m bindsearch search cat --json | head -c 1"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bindsearch.encoders import list_spaces, open_encoder
+from bindsearch.encoders import describe_space, list_spaces, open_encoder
 from bindsearch.errors import EncoderError
 from bindsearch.modality import Modality
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_compact_space_is_listed_as_installed() -> None:
-    [info] = list_spaces()
+    info = next(info for info in list_spaces() if info.id == "compact")
     assert (info.id, info.dimensions, info.installed) == ("compact", 384, True)
     assert Modality.IMAGE in info.modalities
     assert info.size == sum(
@@ -26,18 +26,30 @@ def test_the_compact_space_is_listed_as_installed() -> None:
 
 
 def test_verifying_reads_the_weights_and_finds_them_whole() -> None:
-    assert [info.problem for info in list_spaces(verify=True)] == [None]
+    assert describe_space("compact", verify=True).problem is None
 
 
 def test_what_is_listed_is_what_opens() -> None:
-    for info in list_spaces():
+    for info in filter(lambda info: info.installed, list_spaces()):
         space = open_encoder(info.id).space
         assert (space.id, space.revision, space.modalities) == (info.id, info.revision, info.modalities)
 
 
 def test_an_unknown_space_is_refused_and_the_known_ones_named() -> None:
-    with pytest.raises(EncoderError, match=r"gigantic: is not a known space \(known: compact\)"):
+    with pytest.raises(
+        EncoderError, match=r"gigantic: is not a known space \(known: compact, imagebind-huge\)"
+    ):
         open_encoder("gigantic")
+
+
+def test_a_model_that_is_not_installed_is_listed_with_the_way_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINDSEARCH_MODELS", str(tmp_path))
+    info = describe_space("imagebind-huge")
+    assert (info.installed, info.problem) == (False, "is not installed")
+    with pytest.raises(EncoderError, match="'bindsearch models pull imagebind-huge' fetches it"):
+        open_encoder("imagebind-huge")
 
 
 def test_listing_loads_no_heavy_library() -> None:

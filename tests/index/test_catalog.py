@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, select, text
 
 from bindsearch.encoders import Space
 from bindsearch.errors import LibraryBusy, LibraryDamaged, LibraryError, LibraryMissing
+from bindsearch.index.active import ActiveSpaces, read_active
 from bindsearch.index.catalog import CATALOG_FILE, HEAD, Catalog
 from bindsearch.index.changes import NewContent, Placement, SegmentFacts, place, store_contents
 from bindsearch.index.lock import writer_lock
@@ -192,3 +193,23 @@ def test_a_second_writer_is_told_at_once_which_process_holds_the_lock(tmp_path: 
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_a_library_of_the_first_version_is_carried_over_with_all_it_holds(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / CATALOG_FILE) as connection:
+        connection.executescript((Path(__file__).parent / "library_0001.sql").read_text())
+    connection.close()
+    with pytest.raises(LibraryDamaged, match="version 0001"):
+        Catalog.open(tmp_path)
+    catalog = Catalog.create(tmp_path)
+    tables = (Root, Content, Location, VectorRow)
+    assert [count(catalog, table) for table in tables] == [1, 1, 1, 2]
+    with catalog.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert read_active(connection, "compact") == ActiveSpaces("compact")
+        assert connection.scalar(select(Content.present_locations)) == 1
+    assert Catalog.open(tmp_path)
+    add_content(catalog, "copy.mp4")
+    with catalog.write() as session:
+        session.execute(delete(VectorRow))
+    assert count(catalog, Tombstone) == 4, "triggers are as they were"

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class CompactEncoder:
                 frames = [self._picture_vector(tower, frame) for frame in item.frames]
                 return _unit(np.mean(frames, axis=0))
             case _:
-                assert_never(item)
+                raise EncoderError(f"cannot encode {item.modality}", subject=self.manifest.id)
 
     def _picture_vector(self, tower: Tower, pixels: Pixels) -> Vectors:
         return self._run(tower, {"pixels": squashed(pixels)[np.newaxis]})

@@ -1,0 +1,161 @@
+"""What each ImageBind tower costs in each precision: processor seconds, memory, cosine to float32.
+
+Weights are random, at the published sizes or, with --small, at a tenth of their widths: cost does not depend
+on them. How far a precision moves vectors does, so a cosine here says that the arithmetic is right and how
+coarse it is, roughly; the published weights have their own. Every row comes from a process of its own.
+
+    python benchmarks/imagebind.py [--small] [--towers vision,text] [--precisions float32,int8] [--batch 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bindsearch.encoders.imagebind import HUGE, TOWERS, ImageBindEncoder, TowerConfig
+from bindsearch.encoders.imagebind.load import expected_shapes
+from bindsearch.encoders.imagebind.recipes import PREPROCESSING
+from bindsearch.media import DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
+
+PRECISIONS = ("float32", "bfloat16", "int8")
+RUNS = 3
+SMALL_HEADS = 2
+
+
+def write_tower(folder: Path, tower: str, config: TowerConfig) -> int:
+    """Random weights for one tower, scaled so that values neither vanish nor grow; bytes written."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(7)
+    state = {key: _random(key, shape) for key, shape in expected_shapes({tower: config}).items()}
+    path = folder / f"{tower}.safetensors"
+    save_file(state, path)
+    return path.stat().st_size
+
+
+def _random(key: str, shape: tuple[int, ...]) -> object:
+    import torch
+
+    if key.endswith(".mask"):
+        return torch.full(shape, float("-inf")).triu(1)
+    if key.endswith("log_logit_scale"):
+        return torch.tensor(3.0)
+    if len(shape) == 1:
+        return torch.randn(shape) * 0.02 + (1.0 if ".weight" in key else 0.0)
+    return torch.randn(shape) / max(1, int(np.prod(shape[1:]))) ** 0.5
+
+
+def write_manifest(folder: Path, settings: dict[str, int]) -> None:
+    """A manifest that the encoder accepts."""
+    content = {"id": "random", "weights_sha256": "0" * 64, "config": settings}
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def media_for(tower: str, batch: int) -> list[Media]:
+    """``batch`` media with something in them."""
+    rng = np.random.default_rng(3)
+    times = np.arange(2000) / 400
+    texts = ("A dog.", "A car", "a photo of a cat sitting on a red sofa.", "rain on the window of a train")
+    made: dict[str, list[Media]] = {
+        "vision": [Picture(rng.integers(0, 256, (256, 320, 3), np.uint8)) for _ in range(batch)],
+        "text": [Passage(texts[n % len(texts)]) for n in range(batch)],
+        "audio": [Sound(rng.normal(0, 0.1, 32000).astype("f4"), 16000, 0, 2) for _ in range(batch)],
+        "depth": [DepthMap(rng.uniform(1, 5, (240, 320)).astype("f4")) for _ in range(batch)],
+        "thermal": [HeatMap(rng.uniform(0, 1, (240, 320)).astype("f4")) for _ in range(batch)],
+        "imu": [
+            MotionLog(times, *rng.normal(0, 1, (2, 2000, 3)).astype("f4"), start=0, end=5)
+            for _ in range(batch)
+        ],
+    }
+    return made[tower]
+
+
+def measure(folder: Path, tower: str, precision: str, batch: int) -> None:
+    """Run in a process of its own: the figures as JSON, the vectors into ``folder``."""
+    import torch
+
+    torch.set_num_threads(1)
+    encoder = ImageBindEncoder(folder, precision, threads=1)
+    media = media_for(tower, batch)
+    before, started = _peak(), time.process_time()
+    encoder.warm(media[0].modality)
+    load, loaded = time.process_time() - started, _peak()
+    vectors = encoder.encode(media)
+    seconds = []
+    for _ in range(RUNS):
+        started = time.process_time()
+        encoder.encode(media)
+        seconds.append((time.process_time() - started) / batch)
+    np.save(folder / f"{tower}-{precision}.npy", vectors)
+    figures = {"load": load, "item": statistics.median(seconds)}
+    print(json.dumps(figures | {"before": before, "loaded": loaded, "peak": _peak()}))
+
+
+def _peak() -> float:
+    """The most memory this process has had so far, mapped weights included, in GB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what this process's parent had when it forked
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def show(folder: Path, tower: str, precision: str, batch: int, size: int) -> None:
+    """Measure and print one row."""
+    command = [sys.executable, __file__, "--child", str(folder), tower, precision, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    f = json.loads(done.stdout)
+    vectors = np.load(folder / f"{tower}-{precision}.npy")
+    reference = folder / f"{tower}-float32.npy"
+    cosine = f"{(vectors * np.load(reference)).sum(1).mean():.5f}" if reference.exists() else "-"
+    print(
+        f"  {tower:<8} {precision:<9} {f['item']:9.3f} {f['load']:7.2f} {size / 1e9:9.2f} "
+        f"{f['before']:7.2f} {f['loaded']:8.2f} {f['peak']:8.2f}   {cosine}",
+        flush=True,
+    )
+
+
+def small(tower: str, config: TowerConfig) -> TowerConfig:
+    """A tower of a tenth of the width and two blocks."""
+    width = config.width // 10 // SMALL_HEADS * SMALL_HEADS
+    words = 49408 if tower == "text" else 0
+    return dataclasses.replace(config, width=width, blocks=2, heads=SMALL_HEADS, output=64, vocabulary=words)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--towers", default=",".join(TOWERS))
+    parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    parser.add_argument("--batch", type=int, default=4)
+    options = parser.parse_args()
+    print(f"  one thread, batch of {options.batch}, pre-processing {PREPROCESSING} included; memory in GB")
+    print("  tower    precision  s a item  load s   weights  before   loaded     peak   cosine")
+    for tower in options.towers.split(","):
+        config = small(tower, HUGE[tower]) if options.small else HUGE[tower]
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            write_manifest(folder, {f"{tower}_num_heads": config.heads})
+            size = write_tower(folder, tower, config)
+            for precision in options.precisions.split(","):
+                show(folder, tower, precision, options.batch, size)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        measure(Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    else:
+        main()

@@ -1,0 +1,180 @@
+"""Pulling and adding: from an offer and a checkpoint to an installed model, or to nothing at all.
+
+Everything happens in ``.partial/<id>/`` within the models folder. Only when every byte has been checked,
+split into towers and synced does one rename put the model in its place. A checkpoint that turns out wrong is
+deleted; one that is incomplete stays, so that the next pull goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bindsearch.errors import EncoderError
+from bindsearch.models import shelf
+from bindsearch.models.checkpoint import require_torch, split_checkpoint
+from bindsearch.models.fetch import Patience, discard, fetch, require_space
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source
+from bindsearch.models.shelf import Tick
+
+MIRROR_VARIABLE = "BINDSEARCH_MIRROR"
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
+
+
+class Watcher(Protocol):
+    """Is told how far an installation is."""
+
+    def begin(self, step: str, size: int) -> Tick:
+        """A step begins, in which so many bytes are handled; they go to what this returns."""
+
+
+class NoWatcher:
+    """Tells nobody."""
+
+    def begin(self, step: str, size: int) -> Tick:
+        """See Watcher."""
+        return lambda _: None
+
+
+def pull(
+    offer: ModelManifest,
+    *,
+    mirror: str | None = None,
+    sha256: str | None = None,
+    watcher: Watcher | None = None,
+    patience: Patience | None = None,
+) -> ModelManifest:
+    """Fetch, check and install a model; the licence must have been accepted before.
+
+    ``mirror``, or else ``BINDSEARCH_MIRROR``, is the address of a folder that holds the checkpoint under its
+    own name, or of the checkpoint itself. ``sha256`` is what the checkpoint must have instead of what the
+    offer says, for copies in another format. Raises EncoderError; nothing is installed then.
+    """
+    require_torch()
+    watcher = watcher or NoWatcher()
+    url = address(offer, mirror)
+    size = offer.source.size if sha256 is None else None
+    with _workshop(offer.id) as workshop:
+        file = workshop / "checkpoint"
+        have = file.stat().st_size if file.is_file() else 0
+        require_space(workshop, 2 * offer.source.size - min(have, offer.source.size), offer.id)
+        fetch(url, file, size, watcher.begin("fetching", size or 0), patience)
+        try:
+            source = _checked(file, url, size, sha256 or offer.source.sha256, watcher)
+            model = _build(offer, file, source, workshop, watcher)
+        except EncoderError:
+            discard(file)
+            raise
+        discard(file)
+    return model
+
+
+def add(
+    offer: ModelManifest, file: Path, *, sha256: str | None = None, watcher: Watcher | None = None
+) -> ModelManifest:
+    """Install a model from a checkpoint that is on disk already, which is left as it is.
+
+    Raises EncoderError if it is not the file that the offer (or ``sha256``) means; nothing is installed then.
+    """
+    require_torch()
+    watcher = watcher or NoWatcher()
+    if not file.is_file():
+        raise EncoderError("no such file", subject=str(file))
+    with _workshop(offer.id) as workshop:
+        require_space(workshop, file.stat().st_size, offer.id)
+        expected = sha256 or offer.source.sha256
+        source = _checked(file, str(file), None, expected, watcher, by_hand=sha256 is None)
+        return _build(offer, file, replace(source, url=file.absolute().as_uri()), workshop, watcher)
+
+
+def address(offer: ModelManifest, mirror: str | None = None) -> str:
+    """Where a model is fetched from."""
+    mirror = mirror or os.environ.get(MIRROR_VARIABLE)
+    if not mirror:
+        return offer.source.url
+    if urlsplit(mirror).path.endswith(CHECKPOINT_SUFFIXES):
+        return mirror
+    return mirror.rstrip("/") + "/" + urlsplit(offer.source.url).path.rpartition("/")[2]
+
+
+def _checked(
+    file: Path, name: str, size: int | None, expected: str | None, watcher: Watcher, *, by_hand: bool = False
+) -> Source:
+    """The size and sha256 of a checkpoint, held against what they have to be.
+
+    Where no sha256 is known in advance, the one found is taken on trust and recorded.
+    """
+    found_size = file.stat().st_size
+    if size is not None and found_size != size:
+        raise EncoderError(f"has {found_size} bytes instead of {size}", subject=name)
+    found = shelf.sha256_of(file, watcher.begin("checking", found_size))
+    if expected is not None and found != expected.lower():
+        hint = f"if you trust it all the same: --sha256 {found}" if by_hand else None
+        raise EncoderError(f"has sha256 {found} instead of {expected}", subject=name, hint=hint)
+    return Source(name, found_size, found)
+
+
+def _build(
+    offer: ModelManifest, file: Path, source: Source, workshop: Path, watcher: Watcher
+) -> ModelManifest:
+    """Split a checked checkpoint and put the model in its place."""
+    towers = workshop / "towers"
+    shutil.rmtree(towers, ignore_errors=True)
+    towers.mkdir()
+    try:
+        files = split_checkpoint(file, towers, watcher.begin("converting", source.size), name=source.url)
+        model = replace(offer, source=source, files=tuple(files))
+        with (towers / MANIFEST_FILE).open("x", encoding="utf-8") as stream:
+            stream.write(model.to_json())
+            stream.flush()
+            os.fsync(stream.fileno())
+        _sync(towers)
+        _put(towers, shelf.folder_of(offer.id), workshop / "replaced")
+    finally:
+        shutil.rmtree(towers, ignore_errors=True)
+    return model
+
+
+def _put(new: Path, place: Path, aside: Path) -> None:
+    """Rename ``new`` to ``place``; what was there before is deleted."""
+    shutil.rmtree(aside, ignore_errors=True)
+    if place.exists():
+        place.rename(aside)
+    new.rename(place)
+    _sync(place.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make renames within a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _workshop(model_id: str) -> Iterator[Path]:
+    """The folder to work in, held by one process at a time; gone afterwards if nothing is left in it."""
+    from filelock import FileLock, Timeout
+
+    folder = shelf.partial_of(model_id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
+            try:
+                yield folder
+            finally:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+    except Timeout as error:
+        raise EncoderError("is being installed by another process", subject=model_id) from error
+    except OSError as error:
+        raise EncoderError(error.strerror or str(error), subject=error.filename or str(folder)) from error
