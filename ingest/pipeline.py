@@ -118,7 +118,8 @@ class Pipeline:
             self._encode_all()
             if self._chunk_due():
                 self._commit()
-            self._wait(readers)
+            if self._open:
+                self._wait(readers)
         else:
             self._take(item)
         if len(self._chunk) >= self._settings.chunk_files or self._chunk_due():

@@ -6,16 +6,18 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from bindsearch.encoders import Vectors
 from bindsearch.errors import LibraryMissing, MediaError, QueryError
 from bindsearch.index.filters import Filter
 from bindsearch.index.schema import Stage, State
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.walk import IGNORE_FILE
+from bindsearch.media import Media
 from bindsearch.modality import Modality
 from bindsearch.settings import Settings
 from tests.dump import dump
@@ -114,6 +116,30 @@ def test_copies_within_one_run_are_encoded_once_and_all_found(
     assert (report.indexed, report.recognised, encoder.encoded) == (1, 19, 1)
     hit = library.search("red", 5)[0]
     assert len(hit.other_paths) == 19
+
+
+@pytest.mark.parametrize("chunk_seconds", [0.0, 1e9])
+def test_a_run_ends_whether_chunks_are_committed_at_once_or_as_late_as_can_be(
+    library: Library,
+    folder: Path,
+    encoder: TinyEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    chunk_seconds: float,
+) -> None:
+    monkeypatch.setattr("bindsearch.ingest.pipeline.CHUNK_SECONDS", chunk_seconds)
+    encode = encoder.encode
+
+    def slowly(batch: Sequence[Media]) -> Vectors:
+        time.sleep(0.1)  # so that the readers are done before the last file is encoded
+        return encode(batch)
+
+    monkeypatch.setattr(encoder, "encode", slowly)
+    for n in range(6):
+        picture(folder / f"{n}.png", (n // 2 * 80, 0, 0))
+    film(folder / "film.mp4", [RED, GREEN])
+    (folder / "bad.png").touch()
+    report = library.index(folder)
+    assert (report.indexed + report.recognised, report.failed) == (7, 1)
 
 
 def test_an_edited_file_is_found_by_what_it_is_now_and_not_by_what_it_was(
