@@ -113,7 +113,10 @@ def test_a_row_without_captions_is_only_never_an_answer(
         (retrieval(Path("x"), "text", "text"), "needs two modalities"),
         (retrieval(Path("x"), "text", "audio"), "cannot encode audio"),
         (zeroshot(Path("x"), "imu"), "cannot encode imu"),
-        (zeroshot(Path("x"), "image", "--space", "vast"), "vast: is not a known space (known: compact)"),
+        (
+            zeroshot(Path("x"), "image", "--space", "vast"),
+            "vast: is not a known space (known: compact, imagebind-huge)",
+        ),
     ],
 )
 def test_a_wrong_question_is_one_line_and_exit_code_2(
