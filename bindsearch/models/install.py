@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from bindsearch.durable import sync
 from bindsearch.errors import EncoderError
 from bindsearch.models import shelf
 from bindsearch.models.checkpoint import require_torch, split_checkpoint
@@ -134,7 +135,7 @@ def _build(
             stream.write(model.to_json())
             stream.flush()
             os.fsync(stream.fileno())
-        _sync(towers)
+        sync(towers)
         _put(towers, shelf.folder_of(offer.id), workshop / "replaced")
     finally:
         shutil.rmtree(towers, ignore_errors=True)
@@ -147,17 +148,8 @@ def _put(new: Path, place: Path, aside: Path) -> None:
     if place.exists():
         place.rename(aside)
     new.rename(place)
-    _sync(place.parent)
+    sync(place.parent)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """Make renames within a folder survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

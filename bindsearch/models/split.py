@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bindsearch.encoders.imagebind.config import TOWERS
 from bindsearch.errors import EncoderError
 
-TOWERS = ("vision", "text", "audio", "depth", "thermal", "imu")
 SECTIONS = ("preprocessors", "trunks", "heads", "postprocessors")
 REQUIRED = SECTIONS[:3]  # the vision tower has no post-processor with weights
 
@@ -21,12 +21,6 @@ REQUIRED = SECTIONS[:3]  # the vision tower has no post-processor with weights
 MASK = "modality_preprocessors.text.mask"
 
 _NAME = re.compile(rf"modality_({'|'.join(SECTIONS)})\.({'|'.join(TOWERS)})\..+")
-
-
-def tower_of(name: str) -> str | None:
-    """The tower that owns an entry, or None if none does."""
-    match = _NAME.fullmatch(name)
-    return match[2] if match else None
 
 
 def split_names(names: Iterable[str], subject: str) -> dict[str, list[str]]:

@@ -14,13 +14,14 @@ Nothing here is ever the only copy: whatever does not fit is reported as absent.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from bindsearch.durable import sync
 
 MANIFEST = "current.json"
 FORMAT = 1
@@ -61,13 +62,13 @@ def write_generation(
         generation = describe(files)
         temporary = folder / f"{stem}.json"
         temporary.write_text(json.dumps(asdict(generation), indent=1))
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(folder / MANIFEST)
     except BaseException:
         for leftover in folder.glob(f"{stem}.*"):
             leftover.unlink(missing_ok=True)
         raise
-    _sync(folder)
+    sync(folder)
     _sweep(folder, keep={MANIFEST, *generation.files})
     return generation
 
@@ -99,7 +100,7 @@ def _intact(path: Path, seal: tuple[int, int]) -> bool:
 
 
 def _sealed(path: Path) -> tuple[int, int]:
-    _sync(path)
+    sync(path)
     return path.stat().st_size, _checksum(path)
 
 
@@ -109,14 +110,6 @@ def _checksum(path: Path) -> int:
         while chunk := file.read(CHUNK_BYTES):
             checksum = zlib.crc32(chunk, checksum)
     return checksum
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path, keep: set[str]) -> None:

@@ -14,9 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bindsearch.encoders.imagebind.config import TOWERS, tower_of
 from bindsearch.errors import EncoderError
 from bindsearch.models.checkpoint import split_checkpoint
-from bindsearch.models.split import MASK, SECTIONS, TOWERS, split_names, tower_of
+from bindsearch.models.split import MASK, SECTIONS, split_names
 from tests.models.checkpoints import save, sha256, state_dict
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bindsearch.encoders.imagebind.config import TOWERS, TowerConfig, config_from_shapes
+from bindsearch.encoders.imagebind.config import PRECISIONS, TOWERS, TowerConfig, config_from_shapes
 from bindsearch.encoders.imagebind.load import load_tower, read_manifest, read_settings, require_torch
 from bindsearch.encoders.imagebind.recipes import PREPROCESSING, RECIPES, TOWER_FOR, Samples, samples_of
 from bindsearch.encoders.imagebind.text import token_ids
@@ -30,7 +30,6 @@ from bindsearch.modality import Modality
 if TYPE_CHECKING:
     from bindsearch.encoders.imagebind.towers import ImageBind
 
-PRECISIONS = ("float32", "bfloat16", "int8")
 GROUP = 8  # samples that go through a tower at once: more saves nothing on a processor and costs memory
 
 

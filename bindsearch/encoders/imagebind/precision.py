@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from bindsearch.encoders.imagebind.config import PRECISIONS
 from bindsearch.encoders.imagebind.transformer import MLP, Attention, Block
 from bindsearch.errors import EncoderError
 
 if TYPE_CHECKING:
     from bindsearch.encoders.imagebind.towers import ImageBind
 
-PRECISIONS = ("float32", "bfloat16", "int8")
 
 _TOKEN_LEVELS = 63  # on either side of zero
 _WEIGHT_LEVELS = 127
