@@ -60,7 +60,7 @@ $(DEMO_STAMP): $(REQUIREMENTS)
 	$(call set_up,cpu$(comma)demo,$@)
 
 $(TEST_STAMP): $(REQUIREMENTS)
-	$(call set_up,cpu$(comma)imagebind$(comma)test$(comma)dev$(comma)train,$@)
+	$(call set_up,cpu$(comma)flir$(comma)imagebind$(comma)parquet$(comma)test$(comma)dev$(comma)train,$@)
 
 comma := ,
 define set_up

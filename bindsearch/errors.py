@@ -9,6 +9,7 @@
     │   └── LibraryDamaged       its catalog cannot be used as it is
     ├── MediaError               about one file that cannot become media
     │   ├── UnsupportedFile      of a kind that bindsearch does not read
+    │   │   └── UnclearFile      of one of several kinds or units; a rule would tell
     │   └── DamagedFile          empty, broken, too large or hostile
     └── EncoderError             a space or an encoder cannot do what is asked
 
@@ -72,6 +73,10 @@ class MediaError(BindsearchError):
 
 class UnsupportedFile(MediaError):
     """The file is of a kind that bindsearch does not read."""
+
+
+class UnclearFile(UnsupportedFile):
+    """The file could be read in several ways, of which one is right; ``hint`` is the rule to write."""
 
 
 class DamagedFile(MediaError):

@@ -36,8 +36,9 @@ MEDIA_SUFFIXES = frozenset(
         *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff"),
         ".webp",
         *(".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"),
-        *(".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"),
-        *(".csv", ".log", ".md", ".rst", ".txt"),
+        *(".aac", ".aiff", ".amr", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"),
+        *(".exr", ".npy", ".npz", ".pfm"),
+        *(".csv", ".json", ".log", ".md", ".parquet", ".rst", ".tsv", ".txt"),
     }
 )
 

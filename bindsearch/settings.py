@@ -17,26 +17,48 @@ SETTINGS_FILE = "settings.toml"
 LIBRARY_VARIABLE = "BINDSEARCH_LIBRARY"
 MODELS_VARIABLE = "BINDSEARCH_MODELS"
 
+_MAY_BE_ZERO = ("threads", "sound_overlap")
+
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LoadSettings:
+    """How to cut and how far to go, as far as a user may set it.
+
+    ``max_pixels``, ``max_text_bytes`` and ``max_table_bytes`` refuse decompression bombs, and texts and
+    tables that nobody wrote. Films are cut at scene changes and at least every ``span_seconds``;
+    ``span_frames`` frames stand for each span. Sounds are cut into spans of ``sound_seconds``, each of which
+    takes up the last ``sound_overlap`` seconds of the one before. Motion logs are cut into windows of
+    ``motion_seconds``. Text is cut into passages of about ``passage_characters``.
+    """
+
+    max_pixels: int = 250_000_000
+    max_text_bytes: int = 20_000_000
+    max_table_bytes: int = 500_000_000
+    span_seconds: float = 4.0
+    span_frames: int = 4
+    sound_seconds: float = 5.0
+    sound_overlap: float = 1.0
+    motion_seconds: float = 5.0
+    passage_characters: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(LoadSettings):
     """What a ``settings.toml`` may say.
 
     ``space`` names the space to embed into until the library has been told to use another.
     ``vector_index`` is auto, exact, flat or ivf. ``threads`` bounds decoding and encoding each; 0 means
-    all processors. At most ``chunk_files`` files are committed at once, and so lost to a crash. The others
-    are those of ``loaders.LoadOptions``.
+    all processors. At most ``chunk_files`` files are committed at once, and so lost to a crash. A file whose
+    decoder is silent for ``decoder_seconds`` or wants more than ``decoder_memory`` bytes is given up. The
+    others are those of ``LoadSettings``.
     """
 
     space: str = "compact"
     vector_index: str = "auto"
     threads: int = 0
     chunk_files: int = 64
-    max_pixels: int = 250_000_000
-    max_text_bytes: int = 20_000_000
-    span_seconds: float = 4.0
-    span_frames: int = 4
-    passage_characters: int = 600
+    decoder_seconds: float = 60.0
+    decoder_memory: int = 4_000_000_000
 
     @classmethod
     def of(cls, library: Path) -> Settings:
@@ -98,5 +120,5 @@ def _check(path: Path, key: str, value: object) -> None:
     wanted = (int, float) if known[key] is float else (known[key],)
     if type(value) not in wanted:
         raise SettingsError(f"{key} is {value!r}, not {known[key].__name__}", subject=str(path))
-    if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key != "threads")):
+    if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
         raise SettingsError(f"{key} is {value}, which is too small", subject=str(path))

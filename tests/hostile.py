@@ -10,6 +10,7 @@ import stat
 import struct
 import tempfile
 import wave
+import zipfile
 import zlib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -142,7 +143,20 @@ def sound(container: str = "wav") -> bytes:
         output.setnchannels(1)
         output.setsampwidth(2)
         output.setframerate(8000)
-        output.writeframes(bytes(1600))
+        output.writeframes((_tone(800, 8000) * 32767).astype("<i2").tobytes())
+    return target.getvalue()
+
+
+def _tone(count: int, rate: int) -> NDArray[np.float32]:
+    """``count`` samples of 440 Hz, at half of full scale."""
+    return (0.5 * np.sin(np.arange(count) * (2 * np.pi * 440 / rate))).astype(np.float32)
+
+
+def _archive() -> bytes:
+    """A ZIP archive that holds a note."""
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w") as output:
+        output.writestr("note.txt", "words")
     return target.getvalue()
 
 
@@ -152,7 +166,8 @@ def audio_film(codec: str = "aac", container: str = "matroska") -> bytes:
     with av.open(target, "w", format=container) as output:
         stream = output.add_stream(codec, rate=16000)
         for start in range(0, 16000, 1024):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            samples = _tone(1024, 16000)[np.newaxis]
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             frame.sample_rate = 16000
             frame.pts = start
             output.mux(stream.encode(frame))
@@ -224,14 +239,14 @@ def _bad_files() -> Iterator[tuple[bytes, bytes, str]]:
 
 
 def _empty_and_noise() -> Iterator[tuple[bytes, bytes, str]]:
-    for suffix in (b"jpg", b"png", b"mp4", b"txt", b"heic"):
+    for suffix in (b"jpg", b"png", b"mp4", b"md", b"heic"):
         yield b"empty." + suffix, b"", r"^empty file"
     noise = np.random.default_rng(7).bytes(6000)
     for suffix in (b"jpg", b"png", b"gif", b"webp", b"heic", b"tiff"):
         yield b"noise." + suffix, b"\x01" + noise, r"but its bytes are no picture"
     for suffix in (b"mp4", b"mkv", b"avi"):
         yield b"noise." + suffix, b"\x01" + noise, r"not a film that can be read"
-    yield b"noise.txt", b"\x01" + noise, r"NUL|control"
+    yield b"noise as a note.txt", b"\x01" + noise, r"NUL|control"
     yield b"noise", b"\x01" + noise, ""
 
 
@@ -278,19 +293,20 @@ def _bad_texts() -> Iterator[tuple[bytes, bytes, str]]:
     yield b"half utf-16.txt", b"\xff\xfew\0o\0r", r"UTF-16"
     yield b"only space.txt", b" \n\t\n   \r\n", r"^no text in it"
     yield b"only a mark.txt", b"\xef\xbb\xbf", r"^no text in it"
+    yield b"nothing but a tag.mp3", b"ID3\x04" + bytes(100), r"not a sound|no sound"
+    yield b"noise.wav", sound()[:12] + np.random.default_rng(8).bytes(2000), r"not a sound|no sound"
+    yield b"cut.zip", _archive()[:60], r"not an archive"
+    yield b"broken.json", b'{"acc": [1, 2', r"not JSON"
     yield b"huge.log", b"words " * 4_000_000, r"too large"
 
 
 def _unsupported() -> Iterator[tuple[bytes, bytes, str]]:
     depth = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64)
-    yield b"depth.png", encoded("PNG", depth), ""
-    yield b"heights.tif", encoded("TIFF", depth.astype(np.float32)), ""
-    yield b"sound.wav", sound(), ""
-    yield b"sound.mp3", b"ID3\x04" + bytes(100), ""
-    yield b"sound.mkv", audio_film(), ""
+    yield b"numbers.png", encoded("PNG", depth), r"16-bit grey PNG.*\.bindsearch\.toml"
+    yield b"heights.tif", encoded("TIFF", depth.astype(np.float32)), r"float.*TIFF.*\.bindsearch\.toml"
     yield b"log.csv", b"time,x,y,z\n0,1,2,3\n", ""
     yield b"program.py", b"print('words')\n", ""
-    yield b"archive.zip", b"PK\x03\x04" + bytes(60), ""
+    yield b"archive.zip", _archive(), ""
     yield b"paper.pdf", b"%PDF-1.7\n%\xe2\xe3\n", ""
     yield b"drawing.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", ""
     yield b"playlist.m3u8", b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", ""
@@ -331,6 +347,8 @@ def _good_files() -> Iterator[tuple[bytes, bytes]]:
     yield b"n" * 251 + b".jpg", jpeg(seed=6)
     yield "🐙 octopus.jpg".encode(), jpeg(seed=7)
     yield b"http:film.mp4", film()
+    yield b"sound.wav", sound()
+    yield b"sound.mkv", audio_film()
     yield b"note.txt", b"A note about the sea.\n\nAnd a second paragraph.\n"
     yield b"note.md", "# Travels\n\nWe went to the café.\n".encode()
     yield b"README", b"A file without a suffix.\n"

@@ -19,28 +19,37 @@ STATED_EXCEPTIONS = {("bindsearch", "bindsearch.ingest.library")}
 
 # Where torch's modules are defined; imported by functions only.
 NETWORKS = tuple(
-    f"bindsearch.encoders.imagebind.{name}" for name in ("precision", "stems", "towers", "transformer")
+    f"bindsearch.encoders.imagebind.{name}"
+    for name in ("int8", "precision", "stems", "towers", "transformer")
 )
 
 # Slow to import (30 ms to 2 s each): only the modules below these names may have them at their top.
 HEAVY = {
+    "OpenEXR": (),
     "PIL": ("bindsearch.training",),
     "alembic": ("bindsearch.index.migrations",),
     "av": (),
+    "defusedxml": (),
     "efficientnet_lite_pytorch": ("bindsearch.training",),
     "faiss": (),
+    "flyr": (),
     "ftfy": (),
     "librosa": (),
+    "llvmlite": ("bindsearch.encoders.imagebind.kernel",),
     "onnx": ("bindsearch.training",),
     "onnxruntime": (),
     "pillow_heif": (),
+    "pyarrow": (),
     "pydantic": (),
     "rich": ("bindsearch.cli.progress",),
     "safetensors": ("bindsearch.training",),
     "scipy": (),
     "skimage": (),
+    "soundfile": (),
+    "soxr": (),
     "sqlalchemy": ("bindsearch.index", "bindsearch.ingest"),
     "textual_image": (),
+    "tifffile": (),
     "tokenizers": (),
     "torch": ("bindsearch.training", *NETWORKS),
 }

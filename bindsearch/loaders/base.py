@@ -13,25 +13,21 @@ from pathlib import Path
 
 from bindsearch.media import Media
 from bindsearch.modality import Modality
+from bindsearch.settings import LoadSettings
 
 
 @dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """How to cut and how far to go.
+class LoadOptions(LoadSettings):
+    """How to cut and how far to go: the settings, with what the encoder asks for.
 
     ``picture_side`` lets a loader decode pictures smaller, never below that many pixels on the shorter
-    side; None asks for full resolution. ``max_pixels`` and ``max_text_bytes`` refuse decompression bombs and
-    text files that nobody wrote. Films are cut at scene changes and at least every ``span_seconds``;
-    ``span_frames`` frames stand for each span. Text is cut into passages of about
-    ``passage_characters``.
+    side; None asks for full resolution. ``sound_rate`` is the rate (samples a second) that sounds come in.
+    ``part`` asks, of films and sounds, only for the media that overlap it, from and to in seconds.
     """
 
     picture_side: int | None = None
-    max_pixels: int = 250_000_000
-    max_text_bytes: int = 20_000_000
-    span_seconds: float = 4.0
-    span_frames: int = 4
-    passage_characters: int = 600
+    sound_rate: int = 16_000
+    part: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,8 @@ class FileFacts:
     """What a file says of itself.
 
     ``taken_at`` is seconds since 1970 UTC (a camera's clock without a zone is read as local time);
-    ``latitude`` and ``longitude`` are degrees, north and east positive; ``duration`` is seconds.
+    ``latitude`` and ``longitude`` are degrees, north and east positive; ``duration`` is seconds. ``title`` is
+    what the file says in words of itself: title, artist, description.
     """
 
     modality: Modality
@@ -51,12 +48,17 @@ class FileFacts:
     height: int | None = None
     duration: float | None = None
     camera: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """An opened file: its facts are known, its media are decoded as they are asked for."""
+    """An opened file: its facts are known, its media are decoded as they are asked for.
+
+    ``notes`` are sentences on how the file was understood: by what it was recognised, which unit was taken.
+    """
 
     path: Path
     facts: FileFacts
     media: Iterator[Media]
+    notes: tuple[str, ...] = ()

@@ -12,7 +12,10 @@ from pathlib import Path
 from bindsearch.errors import DamagedFile, UnsupportedFile
 from bindsearch.loaders.base import LoadedFile, LoadOptions
 from bindsearch.loaders.files import read_head
-from bindsearch.loaders.signatures import HEAD_SIZE, Family, FileKind, kind_of
+from bindsearch.loaders.hints import NO_HINT, Hint
+from bindsearch.loaders.sidecars import with_words
+from bindsearch.loaders.signatures import HEAD_SIZE, TEXT, Family, FileKind, kind_of, looks_like_text
+from bindsearch.modality import Modality
 
 _DEFAULTS = LoadOptions()
 
@@ -23,38 +26,96 @@ def detect(path: str | os.PathLike[str]) -> FileKind:
     Raises DamagedFile when there is nothing to read, when it is not a regular file, or when its bytes
     contradict its media suffix.
     """
-    path = Path(path)
-    head = read_head(path, HEAD_SIZE)
-    try:
-        return kind_of(head, path.suffix)
-    except ValueError as fault:
-        raise DamagedFile(str(fault), subject=os.fspath(path)) from None
+    return _kind_and_head(Path(path))[0]
 
 
-def readable_kind(path: str | os.PathLike[str]) -> FileKind:
-    """As ``detect``, for a file that is to be read: raises UnsupportedFile if its kind is not."""
-    kind = detect(path)
-    if kind.family not in (Family.PICTURE, Family.FILM, Family.TEXT):
+def readable_kind(path: str | os.PathLike[str], hint: Hint = NO_HINT) -> FileKind:
+    """As ``detect``, for a file that is to be read: raises UnsupportedFile if its kind is not.
+
+    A rule makes a note or a motion log of any text, whatever its name.
+    """
+    kind, head = _kind_and_head(Path(path))
+    if hint.ruled and looks_like_text(head):
+        if hint.modality is Modality.TEXT:
+            kind = TEXT
+        elif hint.modality is Modality.IMU and kind.family is not Family.TABLE:
+            kind = FileKind(Family.TABLE, "CSV")
+    if kind.family is Family.OTHER:
         raise UnsupportedFile(f"{kind.format} is not read", subject=os.fspath(path))
     return kind
 
 
-def load(path: str | os.PathLike[str], options: LoadOptions = _DEFAULTS) -> LoadedFile:
+def _kind_and_head(path: Path) -> tuple[FileKind, bytes]:
+    head = read_head(path, HEAD_SIZE)
+    try:
+        return kind_of(head, path.suffix), head
+    except ValueError as fault:
+        raise DamagedFile(str(fault), subject=os.fspath(path)) from None
+
+
+def load(path: str | os.PathLike[str], options: LoadOptions = _DEFAULTS, hint: Hint = NO_HINT) -> LoadedFile:
     """Open the file at ``path``: its facts now, its media as they are asked for.
 
     Safe to call from several threads. Raises UnsupportedFile for kinds that are not read and
     DamagedFile for everything else that is wrong; so does iterating over the media.
     """
     path = Path(path)
-    kind = readable_kind(path)
-    if kind.family is Family.PICTURE:
-        from bindsearch.loaders.photo import load_photo
+    kind = readable_kind(path, hint)
+    return with_words(_LOADERS[kind.family](path, kind.format, options, hint), hint)
 
-        return load_photo(path, kind.format, options)
-    if kind.family is Family.FILM:
-        from bindsearch.loaders.film import load_film
 
-        return load_film(path, kind.format, options)
+def _load_picture(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    from bindsearch.loaders.maps import load_picture
+
+    return load_picture(path, kind, options, hint)
+
+
+def _load_film(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    from bindsearch.loaders.film import load_film
+
+    return load_film(path, kind, options)
+
+
+def _load_sound(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    from bindsearch.loaders.sound import load_sound
+
+    return load_sound(path, kind, options)
+
+
+def _load_text(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
     from bindsearch.loaders.text import load_text
 
-    return load_text(path, kind.format, options)
+    return load_text(path, kind, options)
+
+
+def _load_map(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    """A map; or, of an array that holds none, the motion log that it may be."""
+    from bindsearch.loaders.maps import load_map
+
+    if hint.wishes(Modality.IMU):
+        return _load_table(path, kind, options, hint)
+    try:
+        return load_map(path, kind, options, hint)
+    except UnsupportedFile as doubt:
+        if kind not in ("NPY", "NPZ") or hint.modality is not None:
+            raise
+        try:
+            return _load_table(path, kind, options, hint)
+        except UnsupportedFile:
+            raise doubt from None
+
+
+def _load_table(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    from bindsearch.loaders.motion import load_motion
+
+    return load_motion(path, kind, options, hint)
+
+
+_LOADERS = {
+    Family.PICTURE: _load_picture,
+    Family.FILM: _load_film,
+    Family.SOUND: _load_sound,
+    Family.TEXT: _load_text,
+    Family.MAP: _load_map,
+    Family.TABLE: _load_table,
+}

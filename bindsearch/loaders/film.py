@@ -1,4 +1,8 @@
-"""Films: the picture track cut into Clips, read with PyAV, in memory that does not grow with the length.
+"""Films: the picture track cut into Clips, then the sound track into Sounds, both on the film's clock.
+
+The file is read twice with PyAV, once for each, in memory that does not grow with the length. A file without
+moving pictures is a sound. With ``options.part`` reading begins at the key frame before the part: its Sounds
+are those that the whole film has, its Clips nearly so, since the first of them may begin elsewhere.
 
 What is decoded follows from what is needed: ``span_frames`` frames for each ``span_seconds``. Where key
 frames come about that often (telephones and cameras write one a second) only they are decoded. Where they
@@ -14,23 +18,23 @@ spans before the fault, and must discard them.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bindsearch.errors import DamagedFile, MediaError, UnsupportedFile
+from bindsearch.errors import DamagedFile
 from bindsearch.loaders.base import FileFacts, LoadedFile, LoadOptions
-from bindsearch.loaders.exif import camera_name, checked_place, timestamp
-from bindsearch.loaders.files import open_regular
+from bindsearch.loaders.containers import open_container
 from bindsearch.loaders.packets import MAX_SECONDS, PacketChooser, PictureTrack, Progress
+from bindsearch.loaders.sound import load_sound
+from bindsearch.loaders.sound_track import film_sounds, keeps_time, sound_stream
 from bindsearch.loaders.spans import THUMB_HEIGHT, THUMB_WIDTH, SpanCollector
-from bindsearch.media import Clip, Pixels
+from bindsearch.loaders.tags import Tags
+from bindsearch.media import Clip, Pixels, Sound
 from bindsearch.modality import Modality
 
 if TYPE_CHECKING:
@@ -39,35 +43,66 @@ if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
-# Playlists (HLS, DASH, concat) are not here: they name other files and addresses to read.
-_CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,mxf,dv,rm,h264,hevc,m4v,"
-    "mjpeg,yuv4mpegpipe,ivf,nut,wtv,obu,av1,mp3,aac,wav,flac,ac3"
-)
-_TIMEOUT_SECONDS = 60.0
 _THUMB_SECONDS = 0.08
 _FRAMES_FOR_FACTS = 64
 
 
 def load_film(path: Path, kind: str, options: LoadOptions) -> LoadedFile:
-    """The film at ``path``. Its facts come from the header and its first frame.
+    """The film at ``path``, or the sound, where nothing moves in it but a cover picture may be.
 
-    Raises DamagedFile, and UnsupportedFile when it has sound but no moving picture.
+    Its facts come from the header and its first frame. Raises DamagedFile.
     """
-    with _opened(path, options) as (container, stream):
-        first = _first_frame(container, stream)
-        facts = _facts(container, stream, kind, first.rotation if first is not None else 0)
-    return LoadedFile(path, facts, _clips(path, options))
+    with open_container(path, "film") as container:
+        stream = _picture_stream(container)
+        if stream is not None:
+            _refuse_bomb(stream.width, stream.height, path, options)
+            first = _first_frame(container, stream)
+            facts = _facts(container, stream, kind, first.rotation if first is not None else 0)
+            notes = _notes(container, stream)
+        elif not container.streams.audio:
+            raise DamagedFile("no picture track in it", subject=os.fspath(path))
+    if stream is None:
+        return load_sound(path, kind, options)
+    return LoadedFile(path, facts, _media(path, options), notes)
+
+
+def _media(path: Path, options: LoadOptions) -> Iterator[Clip | Sound]:
+    yield from _clips(path, options)
+    yield from film_sounds(path, options)
+
+
+def _notes(container: InputContainer, stream: VideoStream) -> tuple[str, ...]:
+    pictures = f"pictures: {stream.codec_context.codec.canonical_name}, read with PyAV"
+    track = sound_stream(container)
+    if track is None:
+        return pictures, "no sound track that can be decoded"
+    context = track.codec_context
+    sound = f"{context.codec.canonical_name}, {context.rate:,} samples a second, {context.channels} channels"
+    return pictures, f"sound: {sound}, track {track.index} of the file"
 
 
 def _clips(path: Path, options: LoadOptions) -> Iterator[Clip]:
-    with _opened(path, options) as (container, stream):
+    start, end = options.part or (0.0, float("inf"))
+    with closing(_clips_from(path, start, options)) as clips:
+        for clip in clips:
+            if clip.start >= end:
+                return
+            if clip.end > start:
+                yield clip
+
+
+def _clips_from(path: Path, start: float, options: LoadOptions) -> Generator[Clip, None, None]:
+    with open_container(path, "film") as container:
+        stream = _picture_stream(container)
+        assert stream is not None
+        stream.thread_type = "AUTO"
         track = PictureTrack.of(container, stream)
         collector = SpanCollector(_even_span(track.expected, options.span_seconds), options.span_frames)
         progress = Progress()
         step = options.span_seconds / max(1, options.span_frames)
         chooser = PacketChooser(stream, track, step, progress)
         eye = _Eye(options.picture_side, stream.sample_aspect_ratio)
+        _seek(container, stream, track, start)
         for time, frame in chooser.frames(container):
             _refuse_bomb(frame.width, frame.height, path, options)
             thumb = eye.thumb(time, frame)
@@ -77,6 +112,13 @@ def _clips(path: Path, options: LoadOptions) -> Iterator[Clip]:
                     collector.keep(time, eye.picture(frame), thumb)
         _refuse_faults(progress, track, path)
         yield from collector.last(progress.picture_end)
+
+
+def _seek(container: InputContainer, stream: VideoStream, track: PictureTrack, start: float) -> None:
+    """Go to the key frame before ``start`` (seconds), where time stamps tell which one that is."""
+    base = stream.time_base
+    if start > 0 and track.origin is not None and base and keeps_time(container):
+        container.seek(int((start + track.origin) / base), stream=stream)
 
 
 def _even_span(duration: float | None, longest: float) -> float:
@@ -136,39 +178,14 @@ def _quarter_turns(rotation: int) -> int:
     return round(rotation / 90) % 4
 
 
-@contextmanager
-def _opened(path: Path, options: LoadOptions) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its picture track; every fault becomes a MediaError, and it is always closed."""
-    import av
-
-    open_regular(path).close()
-    try:
-        # "file:" keeps a name such as "http:x" from being taken for an address.
-        with av.open(
-            f"file:{path.absolute()}",
-            options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
-            metadata_errors="replace",
-            timeout=_TIMEOUT_SECONDS,
-        ) as container:
-            stream = _picture_stream(container, path)
-            _refuse_bomb(stream.width, stream.height, path, options)
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except (av.FFmpegError, OSError, ValueError, OverflowError, MemoryError) as fault:
-        raise _explained(path, fault) from fault
-
-
-def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
+def _picture_stream(container: InputContainer) -> VideoStream | None:
     from av.stream import Disposition
 
     covers = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
     for stream in container.streams.video:
         if not stream.disposition & covers and stream.codec_context is not None:
             return stream
-    if container.streams.audio:
-        name = container.streams.audio[0].codec_context.name
-        raise UnsupportedFile(f"audio ({name}) is not read", subject=os.fspath(path))
-    raise DamagedFile("no picture track in it", subject=os.fspath(path))
+    return None
 
 
 def _refuse_bomb(width: int, height: int, path: Path, options: LoadOptions) -> None:
@@ -192,13 +209,6 @@ def _refuse_faults(progress: Progress, track: PictureTrack, path: Path) -> None:
         raise DamagedFile("no picture of this film can be decoded", subject=subject)
 
 
-def _explained(path: Path, fault: BaseException) -> MediaError:
-    if isinstance(fault, MemoryError):
-        return DamagedFile("needs more memory than there is", subject=os.fspath(path))
-    detail = getattr(fault, "strerror", None) or str(fault)
-    return DamagedFile(f"not a film that can be read: {detail[:200].lower()}", subject=os.fspath(path))
-
-
 def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
     """The first frame that decodes, from the beginning of the film, for the facts that only frames carry."""
     import av
@@ -213,34 +223,8 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Tags:
-    """The metadata that cameras and telephones write into a film, under the names they use for it."""
-
-    tags: dict[str, str]
-
-    def first(self, *names: str) -> str:
-        return next((self.tags[name].strip() for name in names if self.tags.get(name, "").strip()), "")
-
-    def taken_at(self) -> float | None:
-        date = self.first("com.apple.quicktime.creationdate", "creation_time", "date")
-        zone = re.search(r"(Z|[+-]\d\d:?\d\d)$", date)
-        moment = timestamp(date, zone[1] if zone else "")
-        return moment if moment and moment > 0 else None  # clocks that were never set start in 1904
-
-    def place(self) -> tuple[float | None, float | None]:
-        """From ISO 6709, "+48.8577+002.2950+035.0/"."""
-        text = self.first("com.apple.quicktime.location.ISO6709", "location", "location-eng")
-        found = re.match(r"([+-]\d{1,2}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)", text)
-        return checked_place(float(found[1]), float(found[2])) if found else (None, None)
-
-    def camera(self) -> str | None:
-        make = self.first("com.apple.quicktime.make", "make", "com.android.manufacturer")
-        return camera_name(make, self.first("com.apple.quicktime.model", "model", "com.android.model"))
-
-
 def _facts(container: InputContainer, stream: VideoStream, kind: str, rotation: int) -> FileFacts:
-    tags = _Tags({**stream.metadata, **container.metadata})
+    tags = Tags.of(stream.metadata, container.metadata)
     latitude, longitude = tags.place()
     width, height = _square_size(stream.width, stream.height, stream.sample_aspect_ratio)
     if _quarter_turns(rotation) % 2:
@@ -255,4 +239,5 @@ def _facts(container: InputContainer, stream: VideoStream, kind: str, rotation: 
         height=height,
         duration=PictureTrack.of(container, stream).expected,
         camera=tags.camera(),
+        title=Tags.of(container.metadata).title(),  # a track's own is its language or its maker
     )

@@ -26,11 +26,11 @@ _KEY_FRAMES_NEAR = 1.5  # key frames at most this many steps apart are enough by
 _KEY_FRAMES_DENSE = 0.25  # and closer than this many steps are more than enough
 _HELD_BYTES = 64_000_000
 
-_FAULTS_ALLOWED = 3
-_FAULT_SHARE_ALLOWED = 0.01
+FAULTS_ALLOWED = 3
+FAULT_SHARE_ALLOWED = 0.01
 MAX_SECONDS = 10_000_000.0  # some 115 days: no film lasts longer, but a forged header may say so
-_SECONDS_MISSING_ALLOWED = 1.0
-_SHARE_MISSING_ALLOWED = 0.02
+SECONDS_MISSING_ALLOWED = 1.0
+SHARE_MISSING_ALLOWED = 0.02
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def is_broken(self) -> bool:
-        return self.faults > max(_FAULTS_ALLOWED, _FAULT_SHARE_ALLOWED * self.packets)
+        return self.faults > max(FAULTS_ALLOWED, FAULT_SHARE_ALLOWED * self.packets)
 
     def end_of(self, track: PictureTrack) -> float:
         return self.picture_end if track.is_own_duration else self.any_end
@@ -80,7 +80,7 @@ class PictureTrack:
     def ends_too_early(self, progress: Progress) -> bool:
         if self.expected is None:
             return False
-        allowed = max(_SECONDS_MISSING_ALLOWED, _SHARE_MISSING_ALLOWED * self.expected)
+        allowed = max(SECONDS_MISSING_ALLOWED, SHARE_MISSING_ALLOWED * self.expected)
         return self.expected - progress.end_of(self) > allowed
 
 

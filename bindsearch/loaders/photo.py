@@ -65,15 +65,17 @@ _READERS = {
 }
 _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 _DRAFTED = {"JPEG", "MPO", "HEIF"}
-_MEASURED_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+MEASURED_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's modes whose numbers are measurements rather than colours."""
+
 _REDUCIBLE_MODES = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "RGBX"}
 
 _FRAMES_TRIED = 16
 _BLANK_SPREAD = 8  # levels of 256 between the darkest and the brightest point
 _MAX_PROFILE_BYTES = 4_000_000
 
-# All that Pillow's readers are known to raise on crafted bytes; they promise no common base class.
-_FAULTS = (
+# All that readers of pictures are known to raise on crafted bytes; they promise no common base class.
+FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError,
     EOFError, MemoryError, RuntimeError, BufferError, struct.error, zlib.error, Warning,
 )  # fmt: skip
@@ -87,39 +89,41 @@ def load_photo(path: Path, kind: str, options: LoadOptions) -> LoadedFile:
     shorter side lies between once and twice that many pixels, and never enlarged. Raises DamagedFile, and
     UnsupportedFile for pictures that hold measurements (16-bit grey, float) rather than colours.
     """
-    with _opened(path, kind, options) as (image, file):
-        facts = _facts(image, _exif(image, file), kind)
-    return LoadedFile(path, facts, _pictures(path, kind, options))
+    with opened_picture(path, kind, options) as (image, file):
+        _refuse_measurements(image, path)
+        facts = facts_of(image, exif_of(image, file), kind)
+    return LoadedFile(path, facts, pictures(path, kind, options))
 
 
-def _pictures(path: Path, kind: str, options: LoadOptions) -> Iterator[Picture]:
-    with _opened(path, kind, options) as (image, file):
-        orientation = _exif(image, file).orientation
+def pictures(path: Path, kind: str, options: LoadOptions) -> Iterator[Picture]:
+    """The one Picture of a file that holds colours, as ``load_photo`` gives it."""
+    with opened_picture(path, kind, options) as (image, file):
+        _refuse_measurements(image, path)
+        orientation = exif_of(image, file).orientation
         pixels = _pixels(image, kind, options, orientation)
     yield Picture(pixels)
 
 
 @contextmanager
-def _opened(path: Path, kind: str, options: LoadOptions) -> Iterator[tuple[ImageFile, BinaryIO]]:
-    """The picture with its header read and its size and mode accepted; every fault becomes a MediaError."""
+def opened_picture(path: Path, kind: str, options: LoadOptions) -> Iterator[tuple[ImageFile, BinaryIO]]:
+    """The picture with its header read and its size accepted; every fault inside becomes a MediaError."""
     from PIL.Image import DecompressionBombError
 
     module, name = _READERS[kind]
     open_picture = getattr(import_module(module), name)
     with open_regular(path) as file:
-        _hush_pillow()
+        hush_pillow()
         try:
             image: ImageFile = open_picture(file)
-            _refuse_bomb(image, path, options)
-            _refuse_measurements(image, path)
+            check_size(*image.size, path, options)
             yield image, file
         except DecompressionBombError as fault:
             raise DamagedFile("declares more pixels than a picture has", subject=os.fspath(path)) from fault
-        except _FAULTS as fault:
-            raise _explained(path, fault) from fault
+        except FAULTS as fault:
+            raise explained(path, fault) from fault
 
 
-def _hush_pillow() -> None:
+def hush_pillow() -> None:
     """Keep Pillow's remarks on odd files from being printed among the results.
 
     They can only be switched off for the whole process; changing the filters back and forth would race
@@ -133,8 +137,8 @@ def _is_pillow_filter(module: Any) -> bool:
     return bool(getattr(module, "pattern", module) == r"PIL\.")
 
 
-def _refuse_bomb(image: ImageFile, path: Path, options: LoadOptions) -> None:
-    width, height = image.size
+def check_size(width: int, height: int, path: Path, options: LoadOptions) -> None:
+    """Raises DamagedFile for a picture without pixels or with more than ``options.max_pixels``."""
     if width < 1 or height < 1:
         raise DamagedFile(f"a picture of {width} x {height} pixels", subject=os.fspath(path))
     if width * height > options.max_pixels:
@@ -143,12 +147,13 @@ def _refuse_bomb(image: ImageFile, path: Path, options: LoadOptions) -> None:
 
 
 def _refuse_measurements(image: ImageFile, path: Path) -> None:
-    if image.mode in _MEASURED_MODES:
+    if image.mode in MEASURED_MODES:
         reason = f"a {image.format} of the mode {image.mode}, such as a depth map, is not read"
         raise UnsupportedFile(reason, subject=os.fspath(path))
 
 
-def _explained(path: Path, fault: BaseException) -> DamagedFile:
+def explained(path: Path, fault: BaseException) -> DamagedFile:
+    """One of FAULTS in words that a person understands."""
     if isinstance(fault, OSError) and fault.errno is not None:
         return refusal(path, fault)
     if isinstance(fault, MemoryError):
@@ -163,7 +168,8 @@ def _explained(path: Path, fault: BaseException) -> DamagedFile:
     return DamagedFile(reason, subject=os.fspath(path))
 
 
-def _exif(image: ImageFile, file: BinaryIO) -> ExifFacts:
+def exif_of(image: ImageFile, file: BinaryIO) -> ExifFacts:
+    """What an opened picture says of itself; its orientation is the turn that is still to be made."""
     if image.format != "TIFF":
         block = image.info.get("exif")
         return read_exif(block) if isinstance(block, bytes) else ExifFacts()
@@ -174,7 +180,8 @@ def _exif(image: ImageFile, file: BinaryIO) -> ExifFacts:
         file.seek(position)
 
 
-def _facts(image: ImageFile, exif: ExifFacts, kind: str) -> FileFacts:
+def facts_of(image: ImageFile, exif: ExifFacts, kind: str) -> FileFacts:
+    """The facts of an opened picture, as those of a photo."""
     width, height = image.size if exif.orientation < 5 else image.size[::-1]
     return FileFacts(
         modality=Modality.IMAGE,

@@ -19,11 +19,18 @@ _M2TS_PACKET = 192
 
 
 class Family(StrEnum):
-    """Which loader a file belongs to; ``OTHER`` has none."""
+    """Which loader a file belongs to; ``OTHER`` has none.
+
+    A ``MAP`` holds plain numbers: a depth map, heat, or, if they are in rows, a motion log. A ``TABLE`` has
+    columns, or is an archive that may hold tables.
+    """
 
     PICTURE = "picture"
     FILM = "film"
+    SOUND = "sound"
     TEXT = "text"
+    MAP = "map"
+    TABLE = "table"
     OTHER = "other"
 
 
@@ -45,6 +52,18 @@ def _picture(name: str) -> FileKind:
 
 def _film(name: str) -> FileKind:
     return FileKind(Family.FILM, name)
+
+
+def _sound(name: str) -> FileKind:
+    return FileKind(Family.SOUND, name)
+
+
+def _map(name: str) -> FileKind:
+    return FileKind(Family.MAP, name)
+
+
+def _table(name: str) -> FileKind:
+    return FileKind(Family.TABLE, name)
 
 
 TEXT = FileKind(Family.TEXT, "TEXT")
@@ -75,22 +94,26 @@ _SIGNATURES: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\0\0\x01\xb3", _film("MPEG")),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _film("ASF")),
     (0, b"OggS", _film("OGG")),
-    (0, b"ID3", _other("audio (MP3)")),
-    (0, b"fLaC", _other("audio (FLAC)")),
+    (0, b"ID3", _sound("MP3")),
+    (0, b"fLaC", _sound("FLAC")),
     (0, b"MThd", _other("music notation (MIDI)")),
-    (0, b"#!AMR", _other("audio (AMR)")),
-    (0, b"wvpk", _other("audio (WavPack)")),
-    (0, b"caff\0\x01", _other("audio (CAF)")),
-    (0, b"\x0b\x77", _other("audio (AC-3)")),
+    (0, b"#!AMR", _sound("AMR")),
+    (0, b".snd", _sound("AU")),
+    (0, b"MAC ", _sound("APE")),
+    (0, b"wvpk", _sound("WAVPACK")),
+    (0, b"caff\0\x01", _sound("CAF")),
+    (0, b"\x0b\x77", _sound("AC3")),
     (0, b"\xff\x0a", _other("a JPEG XL picture")),
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", _other("a JPEG XL picture")),
-    (0, b"\x76\x2f\x31\x01", _other("an OpenEXR picture")),
+    (0, b"\x76\x2f\x31\x01", _map("EXR")),
     (0, b"#?RADIANCE", _other("a Radiance picture")),
-    (0, b"PF\n", _other("a float map (PFM)")),
-    (0, b"Pf\n", _other("a float map (PFM)")),
-    (0, b"\x93NUMPY", _other("a NumPy array")),
+    (0, b"PF\n", _map("PFM")),
+    (0, b"PF\r", _map("PFM")),
+    (0, b"Pf\n", _map("PFM")),
+    (0, b"Pf\r", _map("PFM")),
+    (0, b"\x93NUMPY", _map("NPY")),
     (0, b"\x89HDF\r\n\x1a\n", _other("an HDF5 file")),
-    (0, b"PAR1", _other("a Parquet table")),
+    (0, b"PAR1", _table("PARQUET")),
     (0, b"%!PS", _other("a PostScript document")),
     (0, b"\xc5\xd0\xd3\xc6", _other("a PostScript document")),
     (0, b"%PDF", _other("a PDF document")),
@@ -147,17 +170,21 @@ TEXT_SUFFIXES = frozenset({
     ".asciidoc",
 })  # fmt: skip
 _MARKDOWN_SUFFIXES = frozenset((".md", ".markdown", ".mdown", ".mkd"))
-_SOUND_SUFFIXES = frozenset({
-    ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".ac3", ".aif", ".aiff",
-    ".aifc", ".au", ".snd", ".wma", ".caf", ".amr", ".mka", ".ape", ".wv", ".mid", ".midi", ".spx",
+SOUND_SUFFIXES = frozenset({
+    ".mp3", ".mp2", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".ac3", ".aif", ".aiff",
+    ".aifc", ".au", ".snd", ".wma", ".caf", ".amr", ".awb", ".mka", ".ape", ".wv", ".spx", ".w64", ".tta",
 })  # fmt: skip
+_ARCHIVED = {".npz": _map("NPZ"), ".zip": _table("ZIP")}  # both are ZIP archives by their bytes
+_TEXT_TABLES = {
+    ".csv": _table("CSV"), ".tsv": _table("CSV"), ".json": _table("JSON"), ".jsonl": _table("NDJSON"),
+    ".ndjson": _table("NDJSON"),
+}  # fmt: skip
 _RAW_SUFFIXES = frozenset({
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf", ".pef",
     ".srw", ".raw", ".rwl", ".3fr", ".iiq", ".x3f", ".erf",
 })  # fmt: skip
-_TABLE_SUFFIXES = frozenset({
-    ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml", ".parquet", ".npy",
-    ".npz",
+_DATA_SUFFIXES = frozenset({
+    *_TEXT_TABLES, *_ARCHIVED, ".xml", ".yaml", ".yml", ".toml", ".parquet", ".npy", ".pfm", ".exr",
 })  # fmt: skip
 
 
@@ -171,10 +198,12 @@ def kind_of(head: bytes, suffix: str) -> FileKind:
     if textual and suffix in TEXT_SUFFIXES:
         return _text_kind(suffix)
     sniffed = sniff(head)
-    if sniffed is not None:
-        raw = sniffed.format in ("TIFF", "MATROSKA", "MP4") and suffix in _RAW_SUFFIXES
-        return _other("a raw camera picture") if raw else sniffed
-    return _by_suffix(suffix, head, textual)
+    if sniffed is None:
+        return _by_suffix(suffix, head, textual)
+    if head.startswith(b"PK\x03\x04"):
+        return _ARCHIVED.get(suffix, sniffed)
+    raw = sniffed.format in ("TIFF", "MATROSKA", "MP4") and suffix in _RAW_SUFFIXES
+    return _other("a raw camera picture") if raw else sniffed
 
 
 def known_suffix(suffix: str) -> str:
@@ -214,7 +243,9 @@ def has_control_characters(text: str) -> bool:
 
 
 def _by_suffix(suffix: str, head: bytes, textual: bool) -> FileKind:
-    if suffix in PICTURE_SUFFIXES | _SUFFIX_ONLY_PICTURES.keys() | FILM_SUFFIXES and textual:
+    if textual and suffix in _TEXT_TABLES:
+        return _TEXT_TABLES[suffix]
+    if textual and suffix in PICTURE_SUFFIXES | _SUFFIX_ONLY_PICTURES.keys() | FILM_SUFFIXES | SOUND_SUFFIXES:
         raise ValueError(f"named {suffix}, but its bytes are text")
     if suffix in PICTURE_SUFFIXES:
         raise ValueError(f"named {suffix}, but its bytes are no picture that can be read")
@@ -222,18 +253,18 @@ def _by_suffix(suffix: str, head: bytes, textual: bool) -> FileKind:
         return _picture(_SUFFIX_ONLY_PICTURES[suffix])
     if suffix in FILM_SUFFIXES:
         return _film(suffix[1:].upper())
+    if suffix in SOUND_SUFFIXES:
+        return _sound(suffix[1:].upper())
     if suffix in TEXT_SUFFIXES:
         return _text_kind(suffix)
     return _unread(suffix, head, textual)
 
 
 def _unread(suffix: str, head: bytes, textual: bool) -> FileKind:
-    if suffix in _SOUND_SUFFIXES:
-        return _other(f"audio ({suffix})")
     if suffix in _RAW_SUFFIXES:
         return _other("a raw camera picture")
-    if suffix in _TABLE_SUFFIXES:
-        return _other(f"a table or sensor log ({suffix})")
+    if suffix in _DATA_SUFFIXES:
+        return _other(f"data of the kind {suffix}")
     if textual and not suffix:
         return _other("a script") if head.startswith(b"#!") else TEXT
     return _other(f"text of the kind {suffix}" if textual else f"an unknown kind of file {suffix}".rstrip())
@@ -256,15 +287,15 @@ def _iso_container(head: bytes) -> FileKind | None:
     if brands[0] in _STILL_BRANDS:
         # The major brand may be the general "mif1"; the compatible ones then name the coding.
         return _picture("AVIF" if {b"avif", b"avis"} & set(brands) else _STILL_BRANDS[brands[0]])
-    return _other("audio (M4A)") if brands[0] in _SOUND_BRANDS else _film("MP4")
+    return _sound("M4A") if brands[0] in _SOUND_BRANDS else _film("MP4")
 
 
 def _riff(head: bytes) -> FileKind | None:
-    forms = {b"WEBP": _picture("WEBP"), b"AVI ": _film("AVI"), b"WAVE": _other("audio (WAV)")}
+    forms = {b"WEBP": _picture("WEBP"), b"AVI ": _film("AVI"), b"WAVE": _sound("WAV")}
     if head[:4] in (b"RIFF", b"RF64"):
         return forms.get(head[8:12])
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return _other("audio (AIFF)")
+        return _sound("AIFF")
     return None
 
 
@@ -288,8 +319,8 @@ def _mpeg_audio(head: bytes) -> FileKind | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0 or head[1] == 0xFE:  # UTF-16 begins FF FE
         return None
     if head[1] & 0xF6 == 0xF0:
-        return _other("audio (AAC)")
+        return _sound("AAC")
     reserved = (
         head[1] & 0x18 == 0x08 or head[1] & 0x06 == 0 or head[2] & 0xF0 == 0xF0 or head[2] & 0x0C == 0x0C
     )
-    return None if reserved else _other("audio (MP3)")
+    return None if reserved else _sound("MP3")

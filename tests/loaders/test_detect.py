@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bindsearch.errors import DamagedFile, UnsupportedFile
-from bindsearch.loaders import load
+from bindsearch.loaders import Hint, load, readable_kind
 from bindsearch.loaders.detect import detect
 from bindsearch.loaders.signatures import Family, known_suffix, sniff
 from bindsearch.modality import Modality
@@ -51,7 +51,7 @@ def test_a_jpeg_is_a_picture_under_any_name(tmp_path: Path, name: str) -> None:
         (film(container="mpegts"), Family.FILM, "MPEG-TS"),
         (film(container="flv", codec="flv"), Family.FILM, "FLV"),
         (film(container="asf"), Family.FILM, "ASF"),
-        (sound(), Family.OTHER, "audio (WAV)"),
+        (sound(), Family.SOUND, "WAV"),
     ],
 )
 def test_a_format_is_known_without_a_suffix(
@@ -60,8 +60,7 @@ def test_a_format_is_known_without_a_suffix(
     path = _write(tmp_path, "nameless", content)
     kind = detect(path)
     assert (kind.family, kind.format) == (family, name)
-    if family is not Family.OTHER:
-        assert list(load(path).media)
+    assert list(load(path).media)
 
 
 @pytest.mark.parametrize("kind, suffix", [("TGA", ".tga"), ("PCX", ".pcx"), ("ICO", ".ico")])
@@ -87,17 +86,82 @@ def test_text_without_a_known_suffix_is_a_note(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["program.py", "page.html", "table.csv", "data.json", "list.m3u8", "stream.ts"]
+    "name", ["program.py", "page.html", "data.yaml", "list.m3u8", "stream.ts", "data.xml"]
 )
 def test_text_of_other_kinds_is_unsupported_not_damaged(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnsupportedFile, match=name.split(".")[1]):
         load(_write(tmp_path, name, b"words"))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", b"name,price\napple,3\n"),
+        ("table.tsv", b"name\tprice\napple\t3\n"),
+        ("data.json", b'{"name": "apple"}'),
+        ("data.jsonl", b'{"name": "apple"}\n{"name": "pear"}\n'),
+    ],
+)
+def test_a_table_that_is_no_motion_log_is_unsupported(tmp_path: Path, name: str, content: bytes) -> None:
+    path = _write(tmp_path, name, content)
+    assert detect(path).family is Family.TABLE
+    with pytest.raises(UnsupportedFile, match=r"accelerometer|motion log"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "family", "kind"),
+    [
+        ("log.csv", b"t,ax\n", Family.TABLE, "CSV"),
+        ("log.TSV", b"t\tax\n", Family.TABLE, "CSV"),
+        ("log.json", b"{}", Family.TABLE, "JSON"),
+        ("log.jsonl", b"{}", Family.TABLE, "NDJSON"),
+        ("log.ndjson", b"{}", Family.TABLE, "NDJSON"),
+        ("log.bin", b"PAR1" + bytes(20), Family.TABLE, "PARQUET"),
+        ("log.zip", b"PK\x03\x04" + bytes(60), Family.TABLE, "ZIP"),
+        ("map.npz", b"PK\x03\x04" + bytes(60), Family.MAP, "NPZ"),
+        ("map.bin", b"\x93NUMPY\x01\0" + bytes(60), Family.MAP, "NPY"),
+        ("map.bin", b"\x76\x2f\x31\x01" + bytes(60), Family.MAP, "EXR"),
+        ("map.bin", b"Pf\n4 4\n-1.0\n" + bytes(64), Family.MAP, "PFM"),
+        ("map.bin", b"PF\r\n4 4\r\n-1.0\r\n" + bytes(64), Family.MAP, "PFM"),
+        ("a.docx", b"PK\x03\x04" + bytes(60), Family.OTHER, None),
+    ],
+)
+def test_tables_and_maps_are_known_by_bytes_or_suffix(
+    tmp_path: Path, name: str, content: bytes, family: Family, kind: str | None
+) -> None:
+    found = detect(_write(tmp_path, name, content))
+    assert found.family is family
+    assert kind is None or found.format == kind
+
+
+@pytest.mark.parametrize("name", ["program.py", "x.dat", "numbers.log", "x.html"])
+def test_a_rule_makes_a_note_or_a_motion_log_of_any_text(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path, name, b"words")
+    text, motion = (Hint(modality=said, ruled=True) for said in (Modality.TEXT, Modality.IMU))
+    assert readable_kind(path, text).family is Family.TEXT
+    assert readable_kind(path, motion).format == "CSV"
+    assert [media.modality for media in load(path, hint=text).media] == [Modality.TEXT]
+
+
+@pytest.mark.parametrize("modality", [Modality.TEXT, Modality.IMU])
+def test_a_rule_makes_no_text_of_what_is_none(tmp_path: Path, modality: Modality) -> None:
+    hint = Hint(modality=modality, ruled=True)
+    assert readable_kind(_write(tmp_path, "x.dat", jpeg()), hint).format == "JPEG"
+    with pytest.raises(UnsupportedFile, match="a PDF document is not read"):
+        readable_kind(_write(tmp_path, "x.pdf", b"%PDF-1.7\n%\xe2\xe3\n\0"), hint)
+
+
+def test_a_habit_makes_no_text_of_anything(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFile):
+        readable_kind(_write(tmp_path, "x.py", b"words"), Hint(modality=Modality.TEXT))
+
+
 @pytest.mark.parametrize("container", ["matroska", "mp4"])
-def test_a_sound_in_the_container_of_a_film_is_unsupported(tmp_path: Path, container: str) -> None:
-    with pytest.raises(UnsupportedFile, match=r"audio \(aac\) is not read"):
-        load(_write(tmp_path, "voice.mp4", audio_film(container=container)))
+def test_a_sound_in_the_container_of_a_film_is_a_sound(tmp_path: Path, container: str) -> None:
+    loaded = load(_write(tmp_path, "voice.mp4", audio_film(container=container)))
+    assert loaded.facts.modality is Modality.AUDIO
+    assert {media.modality for media in loaded.media} == {Modality.AUDIO}
 
 
 @pytest.mark.parametrize("name", ["x.dng", "x.NEF"])
@@ -137,7 +201,7 @@ def test_a_file_that_vanishes_after_it_was_opened_is_damaged(tmp_path: Path) -> 
 
 def test_every_mpeg_sound_frame_is_told_from_utf16_text() -> None:
     kind = sniff(b"\xff\xfb\x90\x64" + bytes(400))
-    assert kind is not None and kind.format == "audio (MP3)"
+    assert kind is not None and kind.format == "MP3"
     assert sniff("\ufeffwords".encode("utf-16-le")) is None
 
 

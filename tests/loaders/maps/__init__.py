@@ -1,0 +1,1 @@
+"""Tests of the loaders of depth maps and thermal pictures."""
