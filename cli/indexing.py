@@ -67,10 +67,15 @@ def _summary(report: RunReport) -> list[str]:
         (report.missing, "missing"),
         (report.failed + report.failing, "failed"),
         (report.unsupported, "of kinds that are not read"),
+        (report.parts, "read with the file they belong to"),
     ]
     told = ", ".join(f"{count} {what}" for count, what in parts if count) or "nothing there"
     lines = [f"{count_files(report.seen)} in {report.seconds:.1f} s: {told}"]
     lines += [f"offline: {printable(str(root))}" for root in report.offline_roots]
+    lines += [
+        f"{count:,} segments of {modality} without vectors: the space does not embed them"
+        for modality, count in sorted(report.set_aside.items())
+    ]
     if report.failed + report.failing:
         lines.append("'bindsearch failures' lists what failed and why")
     return lines

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select
 
 from bindsearch.encoders.protocol import Space
 from bindsearch.index.schema import (
@@ -20,6 +20,7 @@ from bindsearch.index.schema import (
     active_spaces,
     contents,
     failures,
+    locations,
     segments,
     spaces,
     vectors,
@@ -105,15 +106,22 @@ def _set(session: Session, role: Role, name: str, key: str, modalities: Collecti
 
 
 def _count(catalog: Connection, key: str, modalities: Collection[str]) -> tuple[int, int]:
-    """How many present contents of these modalities have vectors in a space, and how many there are."""
-    present = contents.c.present_locations > 0, contents.c.modality.in_(modalities)
+    """How many present contents are all in a space that embeds these modalities, and how many could be.
+
+    One that the space has tried and could not encode counts as done.
+    """
+    fits = segments.c.content_id == contents.c.id, segments.c.modality.in_(modalities)
+    fillable = contents.c.present_locations > 0, exists().where(*fits)
     space_id = select(spaces.c.id).where(spaces.c.key == key).scalar_subquery()
-    embedded = exists().where(
-        segments.c.content_id == contents.c.id,
-        vectors.c.segment_id == segments.c.id,
-        vectors.c.space_id == space_id,
+    embedded = exists().where(vectors.c.segment_id == segments.c.id, vectors.c.space_id == space_id)
+    tried = exists().where(
+        locations.c.content_id == contents.c.id,
+        failures.c.root_id == locations.c.root_id,
+        failures.c.path == locations.c.path,
+        failures.c.stage == Stage.ENCODE,
     )
-    return _number(catalog, *present, embedded), _number(catalog, *present)
+    filled = or_(~exists().where(*fits, ~embedded), tried)
+    return _number(catalog, *fillable, filled), _number(catalog, *fillable)
 
 
 def _number(catalog: Connection, *conditions: ColumnElement[bool]) -> int:

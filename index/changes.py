@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, insert, select, update
@@ -43,12 +44,18 @@ class SegmentFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewContent:
-    """A decoded and encoded file: ``vectors`` (n, d) belong to ``segments`` (n) in order."""
+    """A decoded and encoded file.
 
+    ``vectors`` (m, d) belong, in order, to those of the ``segments`` (n) that ``encoded`` (n) says true of.
+    """
+
+    identity: bytes
     sha256: bytes
+    hint: str
     size: int
     facts: FileFacts
     segments: Sequence[SegmentFacts]
+    encoded: Sequence[bool]
     vectors: Vectors
 
 
@@ -59,6 +66,7 @@ class Placement(NamedTuple):
     path: str
     stat: FileStat
     content_id: int
+    hint: str = ""
 
 
 class Move(NamedTuple):
@@ -77,6 +85,7 @@ class Fault(NamedTuple):
     stage: Stage
     reason: str
     stat: FileStat | None
+    hint: str = ""
 
 
 def store_contents(session: Session, space_id: int, batch: Sequence[NewContent]) -> list[int]:
@@ -85,30 +94,33 @@ def store_contents(session: Session, space_id: int, batch: Sequence[NewContent])
     A content that is there already, with vectors of another space, keeps its segments if they are cut
     alike; if not, they are cut anew and the other space's vectors of it are given up.
     """
-    hashes = [new.sha256 for new in batch]
-    known = select(contents.c.sha256, contents.c.id).where(contents.c.sha256.in_(hashes))
+    known = select(contents.c.identity, contents.c.id)
+    known = known.where(contents.c.identity.in_([new.identity for new in batch]))
     ids: dict[bytes, int] = {row[0]: row[1] for row in session.execute(known)}
-    fresh = {new.sha256: new for new in batch if new.sha256 not in ids}
+    fresh = {new.identity: new for new in batch if new.identity not in ids}
     segment_ids = {
-        new.sha256: _recut(session, ids[new.sha256], space_id, new) for new in batch if new.sha256 in ids
+        new.identity: _recut(session, ids[new.identity], space_id, new)
+        for new in batch
+        if new.identity in ids
     }
     ids |= zip(fresh, _insert(session, contents, [_content_row(new) for new in fresh.values()]), strict=True)
-    rows = [row for new in fresh.values() for row in _segment_rows(ids[new.sha256], new.segments)]
+    rows = [row for new in fresh.values() for row in _segment_rows(ids[new.identity], new.segments)]
     inserted = iter(_insert(session, segments, rows))
-    segment_ids |= {sha256: [next(inserted) for _ in new.segments] for sha256, new in fresh.items()}
-    once = {new.sha256: new for new in batch}.values()
+    segment_ids |= {identity: [next(inserted) for _ in new.segments] for identity, new in fresh.items()}
+    once = {new.identity: new for new in batch}.values()
     _insert_many(
         session,
         vectors,
-        [row for new in once for row in _vector_rows(segment_ids[new.sha256], space_id, new.vectors)],
+        [row for new in once for row in _vector_rows(segment_ids[new.identity], space_id, new)],
     )
-    return [ids[sha256] for sha256 in hashes]
+    return [ids[new.identity] for new in batch]
 
 
 def place(session: Session, placements: Sequence[Placement]) -> None:
     """Say where contents lie; whatever was said of those paths before no longer holds."""
     rows: Rows = [
-        {"root_id": p.root_id, "path": p.path, "content_id": p.content_id, "state": State.PRESENT}
+        {"root_id": p.root_id, "path": p.path, "content_id": p.content_id, "hint": p.hint}
+        | {"state": State.PRESENT}
         | p.stat._asdict()
         for p in placements
     ]
@@ -133,15 +145,30 @@ def move(session: Session, moves: Sequence[Move]) -> None:
 
 
 def record_faults(session: Session, faults: Sequence[Fault]) -> None:
-    """Say why paths could not be taken in; what was known to lie there no longer does."""
+    """Say why paths could not be taken in; what was known to lie there no longer does.
+
+    A file that was read and only could not be encoded still holds what it held, and stays where it is as long
+    as its bytes and its hint are the same: another space may have vectors of it.
+    """
     unknown: dict[str, int | None] = dict.fromkeys(FileStat._fields)
     rows: Rows = [
-        {"root_id": f.root_id, "path": f.path, "stage": f.stage, "reason": f.reason, "failed_at": time.time()}
+        {"root_id": f.root_id, "path": f.path, "stage": f.stage, "reason": f.reason, "hint": f.hint}
+        | {"failed_at": time.time()}
         | (f.stat._asdict() if f.stat else unknown)
         for f in faults
     ]
     _upsert(session, failures, rows)
-    _delete_at(session, locations, faults)
+    _delete_at(session, locations, [fault for fault in faults if fault.stage is not Stage.ENCODE])
+    params: Rows = [
+        {"the_root": f.root_id, "the_path": f.path, "the_hint": f.hint}
+        | {"the_size": f.stat.size, "the_mtime": f.stat.mtime_ns}
+        for f in faults
+        if f.stage is Stage.ENCODE and f.stat is not None
+    ]
+    if params:
+        values = {"size": "the_size", "mtime_ns": "the_mtime", "hint": "the_hint"}
+        same = and_(*(locations.c[name] == bindparam(value) for name, value in values.items()))
+        session.execute(delete(locations).where(_at(locations), ~same), params)
 
 
 def set_state(session: Session, location_ids: Iterable[int], state: State) -> None:
@@ -174,15 +201,17 @@ def collect_garbage(session: Session) -> None:
 
 
 def _content_row(new: NewContent) -> dict[str, Any]:
-    return {"sha256": new.sha256, "size": new.size, "added_at": time.time()} | asdict(new.facts)
+    known_by = {"identity": new.identity, "sha256": new.sha256, "hint": new.hint}
+    return known_by | {"size": new.size, "added_at": time.time()} | asdict(new.facts)
 
 
 def _segment_rows(content_id: int, cut: Sequence[SegmentFacts]) -> Rows:
     return [{"content_id": content_id, "ordinal": n} | facts._asdict() for n, facts in enumerate(cut)]
 
 
-def _vector_rows(segment_ids: Sequence[int], space_id: int, rows: Vectors) -> Rows:
-    pairs = zip(segment_ids, rows.astype("<f2"), strict=True)
+def _vector_rows(segment_ids: Sequence[int], space_id: int, new: NewContent) -> Rows:
+    encoded = compress(segment_ids, new.encoded)
+    pairs = zip(encoded, new.vectors.astype("<f2"), strict=True)
     return [{"segment_id": own, "space_id": space_id, "data": row.tobytes()} for own, row in pairs]
 
 

@@ -34,7 +34,9 @@ class Content(Base):
     __table__ = schema.contents
 
     id: Mapped[int]
+    identity: Mapped[bytes]
     sha256: Mapped[bytes]
+    hint: Mapped[str]
     size: Mapped[int]
     modality: Mapped[str]
     format: Mapped[str]
@@ -45,6 +47,7 @@ class Content(Base):
     height: Mapped[int | None]
     duration: Mapped[float | None]
     camera: Mapped[str | None]
+    title: Mapped[str | None]
     present_locations: Mapped[int]
     added_at: Mapped[float]
 
@@ -63,6 +66,7 @@ class Location(Base):
     mtime_ns: Mapped[int]
     inode: Mapped[int]
     device: Mapped[int]
+    hint: Mapped[str]
 
 
 class Segment(Base):
@@ -132,3 +136,4 @@ class Failure(Base):
     mtime_ns: Mapped[int | None]
     inode: Mapped[int | None]
     device: Mapped[int | None]
+    hint: Mapped[str]

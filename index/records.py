@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Column, Connection, Table, exists, select
 from sqlalchemy.orm import Session
 
 from bindsearch.encoders.protocol import Space
@@ -36,6 +37,7 @@ class KnownLocation:
     content_id: int
     state: State
     stat: FileStat
+    hint: str
 
 
 class Twin(NamedTuple):
@@ -45,6 +47,12 @@ class Twin(NamedTuple):
     content_id: int
     root: str
     path: str
+    hint: str
+
+
+def content_identity(sha256: bytes, hint: str) -> bytes:
+    """What bytes of that hash are known by when they are read with a hint of that key."""
+    return hashlib.sha256(sha256 + hint.encode()).digest() if hint else sha256
 
 
 def ensure_space(session: Session, space: Space) -> SpaceRow:
@@ -70,47 +78,45 @@ def known_locations(catalog: Reader, root_id: int, prefix: str | None = None) ->
     statement = select(locations).where(locations.c.root_id == root_id)
     if prefix is not None:
         statement = statement.where(below(prefix))
-    stat = (locations.c.size, locations.c.mtime_ns, locations.c.inode, locations.c.device)
-    columns = (locations.c.id, locations.c.path, locations.c.content_id, locations.c.state, *stat)
-    rows: Iterable[Any] = catalog.execute(statement.with_only_columns(*columns))
+    columns = (locations.c.id, locations.c.path, locations.c.content_id, locations.c.state, *_stat(locations))
+    rows: Iterable[Any] = catalog.execute(statement.with_only_columns(*columns, locations.c.hint))
     return {
-        row.path: KnownLocation(row.id, row.path, row.content_id, State(row.state), FileStat(*row[4:]))
+        row.path: KnownLocation(
+            row.id, row.path, row.content_id, State(row.state), FileStat(*row[4:8]), row.hint
+        )
         for row in rows
     }
 
 
-def known_failures(catalog: Reader, root_id: int) -> dict[str, FileStat | None]:
-    """The paths of a root that failed, with the stat they had; None where there was nothing to stat."""
-    rows: Iterable[Any] = catalog.execute(
-        select(
-            failures.c.path, failures.c.size, failures.c.mtime_ns, failures.c.inode, failures.c.device
-        ).where(failures.c.root_id == root_id)
-    )
-    return {row.path: None if row.size is None else FileStat(*row[1:]) for row in rows}
+def known_failures(catalog: Reader, root_id: int) -> dict[str, tuple[FileStat | None, str]]:
+    """The paths of a root that failed, with the stat (None where there was none) and the hint they had."""
+    columns = (failures.c.path, failures.c.hint, *_stat(failures))
+    rows: Iterable[Any] = catalog.execute(select(*columns).where(failures.c.root_id == root_id))
+    return {row.path: (None if row.size is None else FileStat(*row[2:]), row.hint) for row in rows}
 
 
 def contents_without(catalog: Reader, space_id: int, modalities: Collection[str]) -> set[int]:
-    """Ids of contents of these modalities that have no vectors in a space yet."""
-    encoded = select(segments.c.content_id).join(vectors, vectors.c.segment_id == segments.c.id)
-    encoded = encoded.where(vectors.c.space_id == space_id)
-    lacking = contents.c.id.not_in(encoded.scalar_subquery()), contents.c.modality.in_(modalities)
-    return set(catalog.scalars(select(contents.c.id).where(*lacking)))
+    """Ids of contents with segments of these modalities that have no vectors in a space yet."""
+    encoded = select(vectors.c.segment_id).where(vectors.c.space_id == space_id)
+    lacking = segments.c.modality.in_(modalities), segments.c.id.not_in(encoded.scalar_subquery())
+    return set(catalog.scalars(select(segments.c.content_id).where(*lacking).distinct()))
 
 
-def find_content(catalog: Reader, sha256: bytes, space_id: int) -> int | None:
-    """The id of a content that is known and complete in a space."""
-    encoded = exists().where(
-        segments.c.content_id == contents.c.id,
-        vectors.c.segment_id == segments.c.id,
-        vectors.c.space_id == space_id,
+def find_content(catalog: Reader, identity: bytes, space_id: int, modalities: Collection[str]) -> int | None:
+    """The id of a content that is known and complete in a space, as far as that embeds ``modalities``."""
+    encoded = exists().where(vectors.c.segment_id == segments.c.id, vectors.c.space_id == space_id)
+    lacking = exists().where(
+        segments.c.content_id == contents.c.id, segments.c.modality.in_(modalities), ~encoded
     )
-    return catalog.scalar(select(contents.c.id).where(contents.c.sha256 == sha256, encoded))
+    return catalog.scalar(select(contents.c.id).where(contents.c.identity == identity, ~lacking))
 
 
 def locations_by_stat(catalog: Reader) -> dict[FileStat, Twin]:
     """One location for each stat known: a file that has it holds the same bytes, whatever its name."""
-    columns = (locations.c.size, locations.c.mtime_ns, locations.c.inode, locations.c.device)
-    rows: Iterable[Any] = catalog.execute(
-        select(*columns, locations.c.id, locations.c.content_id, roots.c.path, locations.c.path).join(roots)
-    )
+    columns = (locations.c.id, locations.c.content_id, roots.c.path, locations.c.path, locations.c.hint)
+    rows: Iterable[Any] = catalog.execute(select(*_stat(locations), *columns).join(roots))
     return {FileStat(*row[:4]): Twin(*row[4:]) for row in rows}
+
+
+def _stat(table: Table) -> list[Column[Any]]:
+    return [table.c[name] for name in FileStat._fields]

@@ -3,8 +3,9 @@
     roots ──< locations >── contents ──< segments ──< vectors >── spaces
       └────< failures                                    tombstones  active_spaces
 
-* A *content* is bytes, known by their SHA-256; a *location* is a path where they lie. Renaming a file
-  changes one location row and nothing else.
+* A *content* is bytes and the way to read them; a *location* is a path where they lie. Renaming a file
+  changes one location row and nothing else. ``identity`` is what a content is known by: the SHA-256 of the
+  bytes or, where a file's place has a say (``hint``, see loaders.hints), of that hash and the hint together.
 * ``contents.present_locations`` counts the locations in state ``present``. Triggers keep it (see the
   first migration), so that no writer can forget to; a content that counts 0 is not found by searches.
 * ``vectors.id`` and ``tombstones.seq`` only ever grow. They are the sequence numbers by which a vector
@@ -49,13 +50,17 @@ class State(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where a file failed. ``UNSUPPORTED`` is no fault of the file: it is of a kind not read."""
+    """Where a file failed. ``UNSUPPORTED`` is no fault of the file: it is of a kind not read.
+
+    ``UNCLEAR`` is none either: it could be read in several ways, and the reason gives the rule to write.
+    """
 
     WALK = "walk"
     READ = "read"
     DECODE = "decode"
     ENCODE = "encode"
     UNSUPPORTED = "unsupported"
+    UNCLEAR = "unclear"
 
 
 class Role(StrEnum):
@@ -98,7 +103,9 @@ contents = Table(
     "contents",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("identity", LargeBinary, nullable=False, unique=True),
+    Column("sha256", LargeBinary),
+    Column("hint", String, nullable=False, default="", server_default=""),
     Column("size", Integer, nullable=False),
     Column("modality", String, nullable=False),
     Column("format", String, nullable=False),
@@ -109,13 +116,15 @@ contents = Table(
     Column("height", Integer),
     Column("duration", Float),
     Column("camera", String),
+    Column("title", String),
     Column("present_locations", Integer, nullable=False, default=0, server_default="0"),
     Column("added_at", Float, nullable=False),
     Index("contents_without_location", "id", sqlite_where=text("present_locations = 0")),
     Index("contents_by_time", "taken_at"),
 )
 
-# A path, relative to its root, where a content lies; ``path`` is "." for a root that is a file.
+# A path, relative to its root, where a content lies; ``path`` is "." for a root that is a file. ``hint`` is
+# the content's.
 locations = Table(
     "locations",
     METADATA,
@@ -128,6 +137,7 @@ locations = Table(
     Column("mtime_ns", Integer, nullable=False),
     Column("inode", Integer, nullable=False),
     Column("device", Integer, nullable=False),
+    Column("hint", String, nullable=False, default="", server_default=""),
     UniqueConstraint("root_id", "path"),
     Index("locations_by_content", "content_id", "state"),
     Index("locations_by_inode", "inode", "device"),
@@ -199,8 +209,8 @@ tombstones = Table(
     sqlite_autoincrement=True,
 )
 
-# A path that could not be taken in, with the stage and the reason. It is tried again when size, mtime or
-# inode change, or when asked.
+# A path that could not be taken in, with the stage and the reason. It is tried again when size, mtime, inode
+# or hint change, or when asked.
 failures = Table(
     "failures",
     METADATA,
@@ -214,5 +224,6 @@ failures = Table(
     Column("mtime_ns", Integer),
     Column("inode", Integer),
     Column("device", Integer),
+    Column("hint", String, nullable=False, default="", server_default=""),
     UniqueConstraint("root_id", "path"),
 )

@@ -25,10 +25,14 @@ from bindsearch.ingest.reading import Claim, Claims, Ended, Failed, Known
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A file of which everything is known: ``vectors`` (n, d) belong to ``segments`` (n) in order."""
+    """A file of which everything is known.
+
+    ``vectors`` (m, d) belong, in order, to those of the ``segments`` (n) that ``encoded`` (n) says true of.
+    """
 
     end: Ended
     segments: Sequence[SegmentFacts]
+    encoded: Sequence[bool]
     vectors: Vectors
 
 
@@ -75,7 +79,7 @@ def write_chunk(session: Session, space_id: int, chunk: Sequence[Done], claims: 
     place(
         session,
         [
-            Placement(job.root_id, job.path, job.stat, entry.content_id)
+            Placement(job.root_id, job.path, job.stat, entry.content_id, job.hint.key)
             for entry in written
             if entry.content_id is not None
             for job in entry.jobs
@@ -84,7 +88,7 @@ def write_chunk(session: Session, space_id: int, chunk: Sequence[Done], claims: 
     record_faults(
         session,
         [
-            Fault(job.root_id, job.path, entry.failure.stage, entry.failure.reason, job.stat)
+            Fault(job.root_id, job.path, entry.failure.stage, entry.failure.reason, job.stat, job.hint.key)
             for entry in written
             if entry.failure is not None
             for job in entry.jobs
@@ -97,7 +101,17 @@ def _write_contents(
     session: Session, space_id: int, files: Sequence[Encoded], claims: Claims
 ) -> list[Written]:
     batch = [
-        NewContent(f.end.claim.sha256, f.end.job.stat.size, f.end.facts, f.segments, f.vectors) for f in files
+        NewContent(
+            f.end.claim.identity,
+            f.end.claim.sha256,
+            f.end.claim.hint,
+            f.end.job.stat.size,
+            f.end.facts,
+            f.segments,
+            f.encoded,
+            f.vectors,
+        )
+        for f in files
     ]
     return [
         Written(

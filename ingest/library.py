@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -34,9 +35,10 @@ from bindsearch.index.overview import (
 from bindsearch.index.store import Store
 from bindsearch.media import Passage
 from bindsearch.query import Query, Term, TermKind, parse_query
-from bindsearch.settings import Settings, library_folder
+from bindsearch.settings import LoadSettings, Settings, library_folder
 
 if TYPE_CHECKING:
+    from bindsearch.ingest.previews import Previews
     from bindsearch.ingest.progress import Progress, RunReport
     from bindsearch.loaders import LoadOptions
 
@@ -64,6 +66,7 @@ class Library:
         self._opener = opener or partial(open_encoder, threads=settings.workers)
         self._opened: dict[str, Encoder] = {}
         self._store: Store | None = None
+        self._previews: Previews | None = None
 
     @classmethod
     def open(
@@ -83,6 +86,9 @@ class Library:
 
     def close(self) -> None:
         """Close the catalog; the library can be used again afterwards."""
+        if self._previews is not None:
+            self._previews.close()
+            self._previews = None
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -137,6 +143,7 @@ class Library:
                 store.begin_filling(filling, encoder.space)
                 report = run(encoder)
                 store.switch_if_complete()
+            self._sweep_previews(store)
             return report
 
     def use(self, name: str) -> ActiveSpaces:
@@ -178,6 +185,20 @@ class Library:
         """The unit vector (d,) of a query in the space that answers searches."""
         return self._embed(query, self.encoder)
 
+    def preview(self, segment_id: int, side: int = 256) -> Path:
+        """A picture (WebP, at most ``side`` points wide and high) of a segment, kept for the next time.
+
+        It shows what there is to see: a spectrogram, depth or heat in false colours, a log's curves, a
+        note's first lines. A preview that is kept needs no file; where the library's folder cannot be
+        written it lasts until ``close``. Raises QueryError for a segment that does not exist, MediaError
+        when its file is gone or has changed and no preview was kept.
+        """
+        from bindsearch.ingest.previews import Subject
+
+        with self._reading().catalog.read() as catalog:
+            subject = Subject.find(catalog, segment_id)
+        return self._kept_previews().get(subject, side)
+
     def roots(self) -> list[RootStatus]:
         """Every root and the state of its files."""
         with self._reading().catalog.read() as catalog:
@@ -207,7 +228,22 @@ class Library:
         names = [os.path.abspath(Path(path).expanduser()) for path in paths]  # noqa: PTH100 - links stay
         with self._writing() as store:
             count = store.forget(names) if names else 0
-            return count + (store.forget_missing() if missing else 0)
+            count += store.forget_missing() if missing else 0
+            self._sweep_previews(store)
+            return count
+
+    def _kept_previews(self) -> Previews:
+        if self._previews is None:
+            from bindsearch.ingest.previews import Previews
+            from bindsearch.loaders import LoadOptions
+
+            chosen = {field.name: getattr(self.settings, field.name) for field in fields(LoadSettings)}
+            self._previews = Previews(self.folder, self.settings, LoadOptions(**chosen))
+        return self._previews
+
+    def _sweep_previews(self, store: Store) -> None:
+        with store.catalog.read() as catalog:
+            self._kept_previews().sweep(catalog)
 
     def _reading(self) -> Store:
         if self._store is None:
@@ -239,27 +275,30 @@ class Library:
         return combine(vectors, [term.weight for term in parsed.terms])
 
     def _embed_term(self, term: Term, encoder: Encoder) -> NDArray[np.float32]:
-        """The unit vector of one term; that of a file with several segments is their mean's direction."""
+        """The unit vector of one term; that of a file with several segments is their mean's direction.
+
+        A film asks with its pictures and a captioned photo with its picture; only a file that the space
+        cannot embed as what it is asks with what else is in it.
+        """
         if term.kind is TermKind.TEXT:
             vector: NDArray[np.float32] = encoder.encode([Passage(term.value)])[0]
             return vector
-        from bindsearch.loaders import load
+        from bindsearch.loaders import Surroundings
+        from bindsearch.sandbox import Sandbox
 
-        loaded = load(Path(term.value).expanduser(), self._load_options(encoder))
-        vectors = [encoder.encode([media]) for media in loaded.media]
+        path = Path(term.value).expanduser()
+        known = encoder.space.modalities
+        with Sandbox(self.settings.decoder_seconds, self.settings.decoder_memory) as sandbox:
+            loaded = sandbox.load(path, self._load_options(encoder), Surroundings().hint(path))
+            wanted = {loaded.facts.modality} & known or known
+            vectors = [encoder.encode([media]) for media in loaded.media if media.modality in wanted]
         if not vectors:
-            raise QueryError("nothing in it can be embedded", subject=term.value)
+            reason = f"{encoder.space.id} does not embed {loaded.facts.modality}"
+            raise QueryError(reason, subject=term.value)
         return combine(np.concatenate(vectors), [1.0] * len(vectors))
 
     def _load_options(self, encoder: Encoder) -> LoadOptions:
         from bindsearch.loaders import LoadOptions
 
-        settings = self.settings
-        return LoadOptions(
-            picture_side=encoder.picture_side,
-            max_pixels=settings.max_pixels,
-            max_text_bytes=settings.max_text_bytes,
-            span_seconds=settings.span_seconds,
-            span_frames=settings.span_frames,
-            passage_characters=settings.passage_characters,
-        )
+        chosen = {field.name: getattr(self.settings, field.name) for field in fields(LoadSettings)}
+        return LoadOptions(**chosen, picture_side=encoder.picture_side)

@@ -1,9 +1,10 @@
 """The pipeline: jobs in, committed contents out.
 
-    worker threads   read_job: hash, look up, decode          (bounded queue: memory stays flat)
+    worker threads   read_job: hash, look up; decode, in a process each that can be killed (see sandbox)
     calling thread   batch per modality, encode, commit
 
-A file is committed whole or not at all: its content, segments, vectors and location in one transaction,
+What the space cannot embed is kept as segments without vectors, for a space that can. A file is committed
+whole or not at all: its content, segments, vectors and location in one transaction,
 together with those of other files (a chunk). kill -9 loses the chunk in flight and nothing else; so does
 Ctrl-C, but that commits the files which were finished first.
 """
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,14 +25,16 @@ from bindsearch.encoders.protocol import Encoder
 from bindsearch.errors import EncoderError
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.changes import SegmentFacts
+from bindsearch.index.records import find_content
 from bindsearch.index.schema import Stage
 from bindsearch.ingest.chunk import Done, Encoded, write_chunk
 from bindsearch.ingest.plan import Job
 from bindsearch.ingest.progress import Progress, RunReport
-from bindsearch.ingest.reading import Claims, Decoded, Ended, Failed, Item, Known, read_job
-from bindsearch.loaders import LoadOptions
+from bindsearch.ingest.reading import Claim, Claims, Decoded, Ended, Failed, Item, Known, read_job
+from bindsearch.loaders import Hint, LoadedFile, LoadOptions
 from bindsearch.media import Media
 from bindsearch.modality import Modality
+from bindsearch.sandbox import Sandbox
 from bindsearch.settings import Settings
 
 BATCH = 16
@@ -42,13 +46,17 @@ CHUNK_SECONDS = 2.0
 
 @dataclass(slots=True, eq=False)
 class _File:
-    """A file on its way: media given so far, and their vectors as far as they are encoded."""
+    """A file on its way: its segments so far, and the vectors of those that the space can embed."""
 
     job: Job
     segments: list[SegmentFacts] = field(default_factory=list)
+    encoded: list[bool] = field(default_factory=list)  # whether the space can embed each
     vectors: list[np.ndarray | None] = field(default_factory=list)
     ended: Ended | None = None
     fault: str | None = None  # why it cannot be encoded; the reader is not done with it yet
+
+
+_Waiting = tuple[_File, int, Media]  # a medium, with its file and which of the file's vectors it becomes
 
 
 class Pipeline:
@@ -76,7 +84,7 @@ class Pipeline:
         self._items: queue.Queue[Item] = queue.Queue(QUEUED_MEDIA)
         self._stopping = threading.Event()
         self._files: dict[Job, _File] = {}
-        self._buckets: dict[Modality, list[tuple[_File, int, Media]]] = {}
+        self._buckets: dict[Modality, list[_Waiting]] = {}
         self._chunk: list[Done] = []
         self._chunk_since = 0.0
         self._open = 0
@@ -85,21 +93,34 @@ class Pipeline:
         """Take in all ``jobs``. What is finished when this raises, for any reason, is committed."""
         self._open = len(jobs)
         feed = _Feed(jobs, self._stopping)
+        settings = self._settings
+        sandboxes = [Sandbox(settings.decoder_seconds, settings.decoder_memory) for _ in range(self._workers)]
         with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
-            readers = [pool.submit(self._read, feed) for _ in range(self._workers)]
+            readers = [pool.submit(self._read, feed, sandbox) for sandbox in sandboxes]
             try:
                 while self._open:
                     self._step(readers)
             finally:
                 self._stopping.set()
                 self._commit()
+                for sandbox in sandboxes:
+                    sandbox.stop()  # a decoder that hangs must not keep the run from ending
 
-    def _read(self, feed: _Feed) -> None:
-        """What a worker thread does."""
-        for job in feed:
-            for item in read_job(job, self._catalog, self._space_id, self._claims, self._options):
-                if not self._put(item):
-                    return
+    def _read(self, feed: _Feed, sandbox: Sandbox) -> None:
+        """What a worker thread does: it reads, and a process of its own decodes."""
+        with sandbox:
+
+            def load(path: Path, hint: Hint) -> LoadedFile:
+                return sandbox.load(path, self._options, hint)
+
+            for job in feed:
+                for item in read_job(job, self._find, self._claims, load):
+                    if not self._put(item):
+                        return
+
+    def _find(self, claim: Claim) -> int | None:
+        with self._catalog.read() as connection:
+            return find_content(connection, claim.identity, self._space_id, self._encoder.space.modalities)
 
     def _put(self, item: Item) -> bool:
         while not self._stopping.is_set():
@@ -153,16 +174,20 @@ class Pipeline:
         file = self._files.setdefault(job, _File(job))
         if file.fault is not None:
             return
+        file.segments.append(SegmentFacts.of(media))
+        file.encoded.append(media.modality in self._encoder.space.modalities)
+        if not file.encoded[-1]:
+            self._report.set_aside[media.modality] += 1
+            return
         bucket = self._buckets.setdefault(media.modality, [])
         bucket.append((file, len(file.vectors), media))
-        file.segments.append(SegmentFacts.of(media))
         file.vectors.append(None)
         if len(bucket) >= BATCH:
             self._encode(media.modality)
 
     def _take_end(self, end: Ended) -> None:
         file = self._files.setdefault(end.job, _File(end.job))
-        fault = file.fault or (None if file.segments else "nothing in it can be embedded")
+        fault = file.fault or (None if file.segments else "there is nothing in it")
         if fault is not None:
             self._take(Failed(end.job, Stage.ENCODE, fault, end.claim))
             return
@@ -175,13 +200,19 @@ class Pipeline:
 
     def _encode(self, modality: Modality) -> None:
         bucket = self._buckets.pop(modality)
-        files = {id(file): file for file, _, _ in bucket}.values()
+        files = {id(file): file for file, _, _ in bucket}
         try:
-            vectors = self._encoder.encode([media for _, _, media in bucket])
+            self._encode_together(bucket, list(files.values()))
         except EncoderError as error:
-            for file in files:
-                self._give_up(file, error.message)
-            return
+            if len(files) == 1:
+                self._give_up(bucket[0][0], error.message)
+                return
+            for key in files:  # the fault is that of one file, and must not cost the others
+                self._buckets[modality] = [entry for entry in bucket if id(entry[0]) == key]
+                self._encode(modality)
+
+    def _encode_together(self, bucket: list[_Waiting], files: list[_File]) -> None:
+        vectors = self._encoder.encode([media for _, _, media in bucket])
         self._report.encoder_calls += 1
         self._report.segments += len(bucket)
         for (file, ordinal, _), vector in zip(bucket, vectors, strict=True):
@@ -198,8 +229,9 @@ class Pipeline:
     def _finish_if_complete(self, file: _File) -> None:
         if file.ended is not None and all(vector is not None for vector in file.vectors):
             del self._files[file.job]
-            vectors = np.stack([vector for vector in file.vectors if vector is not None])
-            self._add_to_chunk(Encoded(file.ended, file.segments, vectors))
+            made = [vector for vector in file.vectors if vector is not None]
+            vectors = np.stack(made) if made else np.empty((0, self._encoder.space.dimensions), np.float32)
+            self._add_to_chunk(Encoded(file.ended, file.segments, file.encoded, vectors))
 
     def _void(self, job: Job) -> None:
         """Drop what has been given of a file that then failed."""

@@ -2,9 +2,11 @@
 
 A plan says what each file needs, and most need nothing:
 
-* same path, same stat            nothing; if it was missing or offline it is present again
-* other path, same stat           the same file under another name: one row is changed, no byte is read
-* known to fail, same stat        nothing, unless failures are to be retried
+* same path, same stat, same hint nothing; if it was missing or offline it is present again
+* other path, the same otherwise  the same file under another name: one row is changed, no byte is read
+* known to fail, the same         nothing, unless failures are to be retried
+* belongs to another file         nothing: it is read with that one (see loaders.surroundings); a root that
+                                  is a file is read for its own sake all the same
 * all else                        a job: its bytes are read, and decoded only if their hash is unknown
 * known, but not seen             missing; not so below a folder that could not be read
 
@@ -37,6 +39,7 @@ from bindsearch.index.models import Root
 from bindsearch.index.records import FileStat, KnownLocation, Twin, known_failures, known_locations
 from bindsearch.index.schema import Stage, State
 from bindsearch.ingest.walk import Entry, Problem
+from bindsearch.loaders import NO_HINT, Hint, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Job:
     path: str
     full_path: Path
     stat: FileStat
+    hint: Hint = NO_HINT
 
 
 @dataclass(slots=True)
@@ -58,15 +62,16 @@ class Plan:
     unchanged: int = 0
     revived: list[int] = field(default_factory=list)
     moved: list[tuple[Twin, str]] = field(default_factory=list)
-    linked: list[tuple[int, str, FileStat]] = field(default_factory=list)
+    linked: list[tuple[int, str, FileStat, str]] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     settled_failures: list[str] = field(default_factory=list)
     failing: int = 0
+    parts: int = 0
 
     @property
     def files(self) -> int:
-        """How many files the walk found."""
+        """How many files the walk found, without those that belong to another."""
         return self.unchanged + self.failing + len(self.jobs) + len(self.moved) + len(self.linked)
 
 
@@ -80,6 +85,7 @@ class Knowledge:
     twins: dict[FileStat, Twin]
     incomplete: set[int]
     retry_failed: bool = False
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 class Planner:
@@ -99,49 +105,61 @@ class Planner:
         for item in found:
             path = os.path.relpath(item.path, self._root.path)
             if self._prefix is None or descends(path, self._prefix):
-                self._seen.add(path)
                 if isinstance(item, Problem):
+                    self._seen.add(path)
                     self.plan.problems.append(item)
+                elif path != os.curdir and self._knowledge.surroundings.is_part(item.path):
+                    self.plan.parts += 1
                 else:
+                    self._seen.add(path)
                     self._take_file(path, item)
         self._settle()
         return self.plan
 
     def _take_file(self, path: str, entry: Entry) -> None:
         stat = FileStat(*entry[1:])
+        hint = self._knowledge.surroundings.hint(entry.path)
         known = self._known.get(path)
-        if known is not None and _same_file(known, stat):
-            self._take_known(path, entry, known)
-        elif known is None and self._failed.get(path) == stat and not self._knowledge.retry_failed:
+        failing = self._failed.get(path) == (stat, hint.key) and not self._knowledge.retry_failed
+        if known is not None and _same_file(known, stat) and known.hint == hint.key:
+            self._take_known(path, entry, hint, known, failing)
+        elif known is None and failing:
             self.plan.failing += 1
-        elif (twin := self._twin(stat)) is not None:
+        elif (twin := self._twin(stat, hint)) is not None:
             self._take_twin(path, stat, twin)
         else:
-            self._add_job(path, entry)
+            self._add_job(path, entry, hint)
 
-    def _take_known(self, path: str, entry: Entry, known: KnownLocation) -> None:
-        if known.content_id in self._knowledge.incomplete:
-            self._add_job(path, entry)
+    def _take_known(self, path: str, entry: Entry, hint: Hint, known: KnownLocation, failing: bool) -> None:
+        """A file that is where it was; one that the space has tried and could not encode stays so."""
+        incomplete = known.content_id in self._knowledge.incomplete
+        if incomplete and not failing:
+            self._add_job(path, entry, hint)
             return
-        self.plan.unchanged += 1
+        if incomplete:
+            self.plan.failing += 1
+        else:
+            self.plan.unchanged += 1
         if known.state != State.PRESENT:
             self.plan.revived.append(known.id)
 
     def _take_twin(self, path: str, stat: FileStat, twin: Twin) -> None:
         old = Path(twin.root, twin.path)
         if os.path.lexists(old):
-            self.plan.linked.append((twin.content_id, path, stat))
+            self.plan.linked.append((twin.content_id, path, stat, twin.hint))
             return
         self.plan.moved.append((twin, path))
         self._seen.add(twin.path if twin.root == self._root.path else "")
         self._knowledge.twins[stat] = twin._replace(root=self._root.path, path=path)
 
-    def _twin(self, stat: FileStat) -> Twin | None:
+    def _twin(self, stat: FileStat, hint: Hint) -> Twin | None:
         twin = self._knowledge.twins.get(stat)
-        return None if twin is None or twin.content_id in self._knowledge.incomplete else twin
+        if twin is None or twin.hint != hint.key or twin.content_id in self._knowledge.incomplete:
+            return None
+        return twin
 
-    def _add_job(self, path: str, entry: Entry) -> None:
-        self.plan.jobs.append(Job(self._root.id, path, Path(entry.path), FileStat(*entry[1:])))
+    def _add_job(self, path: str, entry: Entry, hint: Hint) -> None:
+        self.plan.jobs.append(Job(self._root.id, path, Path(entry.path), FileStat(*entry[1:]), hint))
 
     def _settle(self) -> None:
         """What was known and not seen is gone, unless it lies where the walk could not look."""
@@ -158,7 +176,10 @@ class Planner:
 def apply(session: Session, plan: Plan) -> None:
     """Write everything of ``plan`` that needs no file to be read."""
     move(session, [Move(twin.location_id, plan.root_id, path) for twin, path in plan.moved])
-    place(session, [Placement(plan.root_id, path, stat, content) for content, path, stat in plan.linked])
+    place(
+        session,
+        [Placement(plan.root_id, path, stat, content, hint) for content, path, stat, hint in plan.linked],
+    )
     set_state(session, plan.revived, State.PRESENT)
     set_state(session, plan.missing, State.MISSING)
     drop_failures(session, plan.root_id, plan.settled_failures)

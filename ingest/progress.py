@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -51,7 +52,8 @@ class RunReport:
 
     ``recognised`` had bytes that were known, ``moved`` were known by their stat alone; neither cost a decode.
     ``failing`` had failed before and are as they were. ``encoder_calls`` counts batches, ``segments`` what
-    was in them.
+    was in them; ``set_aside`` are segments, by modality, that the space does not embed. ``parts`` are read
+    together with the file that they belong to.
     """
 
     seen: int = 0
@@ -63,7 +65,9 @@ class RunReport:
     failed: int = 0
     unsupported: int = 0
     failing: int = 0
+    parts: int = 0
     offline_roots: list[Path] = field(default_factory=list)
+    set_aside: Counter[str] = field(default_factory=Counter)
     segments: int = 0
     encoder_calls: int = 0
     seconds: float = 0.0
@@ -76,6 +80,7 @@ class RunReport:
         self.missing += len(plan.missing)
         self.failing += plan.failing
         self.failed += len(plan.problems)
+        self.parts += plan.parts
 
     def count(self, outcome: Outcome) -> None:
         """Count one file's outcome."""

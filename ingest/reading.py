@@ -11,26 +11,31 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bindsearch.errors import DamagedFile, MediaError, UnsupportedFile
-from bindsearch.index.catalog import Catalog
-from bindsearch.index.records import FileStat, find_content
+from bindsearch.errors import DamagedFile, MediaError, UnclearFile, UnsupportedFile
+from bindsearch.index.records import FileStat, content_identity
 from bindsearch.index.schema import Stage
 from bindsearch.ingest.plan import Job
-from bindsearch.loaders import FileFacts, LoadOptions, load, readable_kind
+from bindsearch.loaders import FileFacts, Hint, LoadedFile, readable_kind
 from bindsearch.loaders.signatures import Family
 from bindsearch.media import Media
 
 
 class Claim(NamedTuple):
-    """Bytes, and what they are to be read as, in which the file's name has a say."""
+    """Bytes, and what they are to be read as, in which the file's name and its place have a say."""
 
     sha256: bytes
     family: Family
+    hint: str = ""
+
+    @property
+    def identity(self) -> bytes:
+        """What the content is known by in the catalog (see index.schema)."""
+        return content_identity(self.sha256, self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +107,18 @@ class Claims:
             return self._waiting.pop(claim, [])[served:]
 
 
-def read_job(
-    job: Job, catalog: Catalog, space_id: int, claims: Claims, options: LoadOptions
-) -> Iterator[Item]:
-    """Everything there is to say of a job; nothing at all if a copy of it is being read already."""
+Load = Callable[[Path, Hint], LoadedFile]
+Find = Callable[[Claim], int | None]
+
+
+def read_job(job: Job, find: Find, claims: Claims, load: Load) -> Iterator[Item]:
+    """Everything there is to say of a job; nothing at all if a copy of it is being read already.
+
+    ``find`` gives the id of a content that is complete in the space, ``load`` opens a file.
+    """
     try:
-        kind = readable_kind(job.full_path)
-        claim = Claim(_hash(job), kind.family)
+        kind = readable_kind(job.full_path, job.hint)
+        claim = Claim(_hash(job), kind.family, job.hint.key)
     except OSError as error:
         yield Failed(job, Stage.READ, error.strerror or str(error))
         return
@@ -117,18 +127,17 @@ def read_job(
         return
     if not claims.take(claim, job):
         return
-    with catalog.read() as connection:
-        content_id = find_content(connection, claim.sha256, space_id)
+    content_id = find(claim)
     if content_id is not None:
         for waiting in [job, *claims.release(claim, 0)]:
             yield Known(waiting, content_id)
         return
-    yield from _decode(job, claim, options)
+    yield from _decode(job, claim, load)
 
 
-def _decode(job: Job, claim: Claim, options: LoadOptions) -> Iterator[Item]:
+def _decode(job: Job, claim: Claim, load: Load) -> Iterator[Item]:
     try:
-        loaded = load(job.full_path, options)
+        loaded = load(job.full_path, job.hint)
         for media in loaded.media:
             yield Decoded(job, media)
         _require_unchanged(job)
@@ -138,8 +147,11 @@ def _decode(job: Job, claim: Claim, options: LoadOptions) -> Iterator[Item]:
 
 
 def _failed(job: Job, error: MediaError, claim: Claim | None = None) -> Failed:
-    stage = Stage.UNSUPPORTED if isinstance(error, UnsupportedFile) else Stage.DECODE
-    return Failed(job, stage, error.message, claim)
+    stage = Stage.DECODE
+    if isinstance(error, UnsupportedFile):
+        stage = Stage.UNCLEAR if isinstance(error, UnclearFile) else Stage.UNSUPPORTED
+    reason = f"{error.message} ({error.hint})" if error.hint else error.message
+    return Failed(job, stage, reason, claim)
 
 
 def _hash(job: Job) -> bytes:

@@ -12,6 +12,7 @@ from bindsearch.index.hits import absolute
 from bindsearch.index.models import Content, Failure, Location, Root, Segment, SpaceRow, VectorRow
 
 CONTENT_FIELDS = (
+    "hint",
     "size",
     "modality",
     "format",
@@ -19,6 +20,7 @@ CONTENT_FIELDS = (
     "width",
     "height",
     "duration",
+    "title",
     "present_locations",
 )
 SEGMENT_FIELDS = ("ordinal", "modality", "start", "end", "first_line", "last_line", "text")
@@ -30,7 +32,7 @@ def dump(library: Path) -> dict[str, Any]:
     try:
         with catalog.write() as session:
             contents = {c.id: c for c in session.scalars(select(Content))}
-            names = {key: c.sha256.hex() for key, c in contents.items()}
+            names = {key: c.identity.hex() for key, c in contents.items()}
             roots = {root.id: root.path for root in session.scalars(select(Root))}
             segments = {s.id: s for s in session.scalars(select(Segment))}
             spaces = {space.id: space.key for space in session.scalars(select(SpaceRow))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,21 +13,22 @@ from bindsearch.media import Clip, Media, Passage, Picture
 from bindsearch.modality import Modality
 
 DIMENSIONS = 16
+MODALITIES = frozenset({Modality.IMAGE, Modality.VIDEO, Modality.TEXT})
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "white": (1, 1, 1)}
 
 
 class TinyEncoder:
-    """Pictures by their mean colour, words by the colours they name, anything else by its hash."""
+    """Pictures by their mean colour, words by the colours they name, anything else all alike."""
 
     picture_side = 8
 
-    def __init__(self, revision: str = "1") -> None:
+    def __init__(self, revision: str = "1", modalities: Collection[Modality] = MODALITIES) -> None:
         self.space = Space(
             id="tiny",
             revision=revision,
             weights_sha256="0" * 64,
             dimensions=DIMENSIONS,
-            modalities=frozenset({Modality.IMAGE, Modality.VIDEO, Modality.TEXT}),
+            modalities=frozenset(modalities),
             preprocessing="1",
         )
         self.calls = 0
@@ -52,6 +53,8 @@ class TinyEncoder:
                 if "unencodable" in text:
                     raise EncoderError("will not encode this", subject="tiny")
                 colour = np.sum([COLOURS[word] for word in text.split() if word in COLOURS] or [(0, 0, 0)], 0)
+            case _:
+                colour = np.full(3, 0.5)
         if isinstance(media, Passage):
             noise = hashlib.blake2b(media.text.encode(), digest_size=DIMENSIONS - 3).digest()
         else:

@@ -40,7 +40,8 @@ def rows16(count: int, seed: int = 0) -> np.ndarray:
 def add(catalog: Catalog, count: int, seed: int = 0) -> None:
     """One content of ``count`` segments."""
     segments = [SegmentFacts("video", n, n + 1, None, None, None) for n in range(count)]
-    new = NewContent(os.urandom(32), 1, FileFacts(Modality.VIDEO, "MP4"), segments, rows16(count, seed))
+    sha256, facts = os.urandom(32), FileFacts(Modality.VIDEO, "MP4")
+    new = NewContent(sha256, sha256, "", 1, facts, segments, [True] * count, rows16(count, seed))
     with catalog.write() as session:
         store_contents(session, ensure_space(session, SPACE).id, [new])
 

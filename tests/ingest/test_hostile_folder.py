@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from bindsearch.ingest.library import Library
+from bindsearch.modality import Modality
 from tests.hostile import make_good, make_hostile
+from tests.tiny import TinyEncoder
+
+
+@pytest.fixture
+def encoder() -> TinyEncoder:
+    """One that embeds whatever can be read."""
+    return TinyEncoder(modalities=Modality)
 
 
 def test_every_good_file_is_found_and_every_bad_one_is_listed_with_its_reason(
