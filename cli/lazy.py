@@ -16,6 +16,10 @@ from typer.core import TyperGroup
 COMMANDS = {
     "index": ("indexing:index", "Take folders into the library, or bring it up to date."),
     "search": ("searching:search", "Find moments by words, by a file, or by a sum of both."),
+    "inspect": (
+        "inspecting:inspect",
+        "Show what indexing would make of files: what they are, what is in them.",
+    ),
     "status": ("overview:status", "Show what the library holds."),
     "failures": ("overview:failures", "List the files that could not be taken in, with the reason."),
     "roots": ("overview:roots", "List the roots: the folders that the library watches."),

@@ -1,8 +1,8 @@
 """The ``bindsearch`` command. Nothing heavy is imported here: each command imports what it needs.
 
-Results go to stdout and all else to stderr. Exit codes: 0 done or hits found, 1 nothing found, 2 the
-command or the query cannot be understood or names something that is not there, 3 the library is
-damaged or busy, 130 interrupted.
+Results go to stdout and all else to stderr. Exit codes: 0 done or hits found, 1 nothing found or a file to
+inspect that cannot be read, 2 the command or the query cannot be understood or names something that is not
+there, 3 the library is damaged or busy, 130 interrupted.
 """
 
 from __future__ import annotations

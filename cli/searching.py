@@ -95,7 +95,8 @@ def search(
     elif paths or null:
         write_paths(hits, null=null)
     else:
-        write_hits(hits, thumbnails)
+        with context.obj.open() as library:  # which opens nothing unless a preview is asked for
+            write_hits(hits, thumbnails, library.preview)
 
 
 class _WarmEncoder:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bindsearch.cli.common import print_json, printable, write_path
+from bindsearch.modality import Modality
 from bindsearch.when import format_instant, format_offset
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 EXCERPT = 80
 THUMBNAIL_COLUMNS = 16
+THUMBNAIL_SIDE = 128
+
+Preview = Callable[[int, int], Path]
+"""Library.preview: a segment's id and the side in points to a file with its picture."""
 
 
 def write_json_hits(hits: Sequence[Hit]) -> None:
@@ -33,10 +38,10 @@ def write_paths(hits: Sequence[Hit], *, null: bool) -> None:
         write_path(path, b"\0" if null else b"\n")
 
 
-def write_hits(hits: Sequence[Hit], thumbnails: bool | None) -> None:
+def write_hits(hits: Sequence[Hit], thumbnails: bool | None, preview: Preview) -> None:
     """A table on a terminal; the same columns separated by tabs where the output goes elsewhere."""
     if sys.stdout.isatty():
-        _write_table(hits, thumbnails)
+        _write_table(hits, thumbnails, preview)
         return
     for hit in hits:
         sys.stdout.write(
@@ -57,7 +62,7 @@ def place(hit: Hit) -> str:
     return "-"
 
 
-def _write_table(hits: Sequence[Hit], thumbnails: bool | None) -> None:
+def _write_table(hits: Sequence[Hit], thumbnails: bool | None, preview: Preview) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +85,7 @@ def _write_table(hits: Sequence[Hit], thumbnails: bool | None) -> None:
         taken = format_instant(hit.taken_at) if hit.taken_at is not None else "-"
         cells: list[Any] = [f"{hit.score:.3f}", place(hit), taken, path]
         if renderable is not None:
-            cells.append(_thumbnail(renderable, hit))
+            cells.append(_thumbnail(renderable, preview, hit))
         table.add_row(*cells)
     Console().print(table)
 
@@ -104,19 +109,16 @@ def _picture_class(thumbnails: bool | None) -> Any:
     return Image if thumbnails or Image in (TGPImage, SixelImage) else None
 
 
-def _thumbnail(renderable: Any, hit: Hit) -> Any:
+def _thumbnail(renderable: Any, preview: Preview, hit: Hit) -> Any:
     from PIL import Image
 
-    from bindsearch.errors import MediaError
-    from bindsearch.loaders import LoadOptions, load
-    from bindsearch.media import Picture
+    from bindsearch.errors import BindsearchError
 
+    if hit.modality is Modality.TEXT:
+        return ""  # its words stand beside the path
     try:
-        media = next(load(hit.path, LoadOptions(picture_side=128)).media, None)
-    except MediaError:
-        return ""  # it has changed since it was indexed
-    return (
-        renderable(Image.fromarray(media.pixels), width=THUMBNAIL_COLUMNS, height="auto")
-        if isinstance(media, Picture)
-        else ""
-    )
+        path = preview(hit.segment_id, THUMBNAIL_SIDE)
+    except BindsearchError:
+        return ""  # it has changed since it was indexed, or is not there
+    with Image.open(path) as picture:
+        return renderable(picture.copy(), width=THUMBNAIL_COLUMNS, height="auto")

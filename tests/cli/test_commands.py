@@ -34,7 +34,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(SKIMAGE / "grass.png", folder / ODD_NAME)
     (folder / "note.md").write_text("# Vet\n\nThe cat has to see the vet on Friday.\n")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more than that")
-    (folder / "archive.zip").write_bytes(b"PK\x03\x04" + bytes(64))
+    (folder / "leaflet.pdf").write_bytes(b"%PDF-1.7\n" + bytes(64))
     return folder
 
 
@@ -203,7 +203,7 @@ def test_status_roots_and_failures_tell_what_there_is(library: Path, media: Path
     failure = json.loads(bindsearch(library, "failures", "--json").stdout)
     assert (Path(failure["path"]).name, failure["stage"]) == ("broken.png", "decode")
     others = json.loads(bindsearch(library, "failures", "--unsupported", "--json").stdout)
-    assert Path(others["path"]).name == "archive.zip"
+    assert Path(others["path"]).name == "leaflet.pdf"
     for command in ("status", "roots", "failures"):
         assert bindsearch(library, command).returncode == 0
 
