@@ -1,10 +1,15 @@
 """What each ImageBind tower costs in each precision: processor seconds, memory, cosine to float32.
 
-Weights are random, at the published sizes or, with --small, at a tenth of their widths: cost does not depend
-on them. How far a precision moves vectors does, so a cosine here says that the arithmetic is right and how
-coarse it is, roughly; the published weights have their own. Every row comes from a process of its own.
+Weights are random: cost does not depend on them. How far a precision moves vectors does, so a cosine here
+says that the arithmetic is right and how coarse it is, roughly; --outliers gives a few channels of every
+layer thirty times the usual size, as trained transformers have them. Every row is from its own process.
 
-    python benchmarks/imagebind.py [--small] [--towers vision,text] [--precisions float32,int8] [--batch 4]
+The row ``plain`` is the same tower written without any of our savings, as published code is: torch's own
+attention module, sequence first, and a still doubled into a film. Precisions are compared with it.
+
+By default towers have the published widths and two blocks, which takes a minute; --full has all blocks.
+
+    python benchmarks/imagebind.py [--full] [--towers vision,text] [--precisions float32,int8] [--batch 4]
 """
 
 from __future__ import annotations
@@ -18,27 +23,36 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from bindsearch.encoders.imagebind import HUGE, TOWERS, ImageBindEncoder, TowerConfig
-from bindsearch.encoders.imagebind.load import expected_shapes
-from bindsearch.encoders.imagebind.recipes import PREPROCESSING
+from bindsearch.encoders.imagebind import HUGE, TOWERS, ImageBindEncoder, TowerConfig, config_from_shapes
+from bindsearch.encoders.imagebind.load import expected_shapes, load_tower, read_settings, shapes_of
+from bindsearch.encoders.imagebind.recipes import samples_of
+from bindsearch.encoders.protocol import Vectors
 from bindsearch.media import DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
+from bindsearch.modality import Modality
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source
 
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("plain", "float32", "bfloat16", "int8")
 RUNS = 3
-SMALL_HEADS = 2
+FEW_BLOCKS = 2
+OUTLIERS = 30.0
 
 
-def write_tower(folder: Path, tower: str, config: TowerConfig) -> int:
+def write_tower(folder: Path, tower: str, config: TowerConfig, *, outliers: bool = False) -> int:
     """Random weights for one tower, scaled so that values neither vanish nor grow; bytes written."""
     import torch
     from safetensors.torch import save_file
 
     torch.manual_seed(7)
     state = {key: _random(key, shape) for key, shape in expected_shapes({tower: config}).items()}
+    if outliers:
+        for key, tensor in state.items():
+            if key.endswith(("norm_1.weight", "norm_2.weight")):
+                tensor[:: len(tensor) // 5] *= OUTLIERS
     path = folder / f"{tower}.safetensors"
     save_file(state, path)
     return path.stat().st_size
@@ -58,8 +72,20 @@ def _random(key: str, shape: tuple[int, ...]) -> object:
 
 def write_manifest(folder: Path, settings: dict[str, int]) -> None:
     """A manifest that the encoder accepts."""
-    content = {"id": "random", "weights_sha256": "0" * 64, "config": settings}
-    (folder / "manifest.json").write_text(json.dumps(content))
+    manifest = ModelManifest(
+        id="random",
+        family="imagebind",
+        revision="1",
+        dimensions=1024,
+        preprocessing="1",
+        modalities=frozenset(Modality),
+        licence="none",
+        licence_url="",
+        terms="",
+        source=Source("file:random", 0, None),
+        config=settings,
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.to_json())
 
 
 def media_for(tower: str, batch: int) -> list[Media]:
@@ -86,20 +112,38 @@ def measure(folder: Path, tower: str, precision: str, batch: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    encoder = ImageBindEncoder(folder, precision, threads=1)
+    encoder = ImageBindEncoder(folder, precision.replace("plain", "float32"), threads=1, device="cpu")
     media = media_for(tower, batch)
     before, started = _peak(), time.process_time()
     encoder.warm(media[0].modality)
     load, loaded = time.process_time() - started, _peak()
-    vectors = encoder.encode(media)
+    encode = plain(folder, tower) if precision == "plain" else encoder.encode
+    vectors = encode(media)
     seconds = []
     for _ in range(RUNS):
         started = time.process_time()
-        encoder.encode(media)
+        encode(media)
         seconds.append((time.process_time() - started) / batch)
     np.save(folder / f"{tower}-{precision}.npy", vectors)
     figures = {"load": load, "item": statistics.median(seconds)}
     print(json.dumps(figures | {"before": before, "loaded": loaded, "peak": _peak()}))
+
+
+def plain(folder: Path, tower: str) -> Callable[[list[Media]], Vectors]:
+    """What encodes media by the tower's plain form."""
+    import torch
+    from _plain import plain_tower
+
+    config = config_from_shapes(shapes_of(folder / f"{tower}.safetensors"), read_settings(folder))[tower]
+    model = plain_tower(load_tower(folder, tower), tower)
+
+    def encode(media: list[Media]) -> Vectors:
+        samples = np.concatenate([samples_of(item, config, "span") for item in media])
+        with torch.inference_mode():
+            vectors: Vectors = model(torch.from_numpy(samples)).numpy()
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return encode
 
 
 def _peak() -> float:
@@ -117,39 +161,36 @@ def show(folder: Path, tower: str, precision: str, batch: int, size: int) -> Non
     command = [sys.executable, __file__, "--child", str(folder), tower, precision, str(batch)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     f = json.loads(done.stdout)
-    vectors = np.load(folder / f"{tower}-{precision}.npy")
-    reference = folder / f"{tower}-float32.npy"
-    cosine = f"{(vectors * np.load(reference)).sum(1).mean():.5f}" if reference.exists() else "-"
+    (folder / f"{tower}-{precision}.json").write_text(done.stdout)
+    vectors, compared = np.load(folder / f"{tower}-{precision}.npy"), "       -        -"
+    if (reference := folder / f"{tower}-plain.npy").exists():
+        faster = json.loads(reference.with_suffix(".json").read_text())["item"] / f["item"]
+        compared = f"{faster:8.2f} {(vectors * np.load(reference)).sum(1).mean():8.5f}"
     print(
-        f"  {tower:<8} {precision:<9} {f['item']:9.3f} {f['load']:7.2f} {size / 1e9:9.2f} "
-        f"{f['before']:7.2f} {f['loaded']:8.2f} {f['peak']:8.2f}   {cosine}",
+        f"  {tower:<8} {precision:<9} {f['item']:8.3f} {compared} {f['load']:7.2f} {size / 1e9:8.2f} "
+        f"{f['before']:7.2f} {f['loaded']:7.2f} {f['peak']:7.2f}",
         flush=True,
     )
-
-
-def small(tower: str, config: TowerConfig) -> TowerConfig:
-    """A tower of a tenth of the width and two blocks."""
-    width = config.width // 10 // SMALL_HEADS * SMALL_HEADS
-    words = 49408 if tower == "text" else 0
-    return dataclasses.replace(config, width=width, blocks=2, heads=SMALL_HEADS, output=64, vocabulary=words)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--outliers", action="store_true")
     parser.add_argument("--towers", default=",".join(TOWERS))
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
-    print(f"  one thread, batch of {options.batch}, pre-processing {PREPROCESSING} included; memory in GB")
-    print("  tower    precision  s a item  load s   weights  before   loaded     peak   cosine")
+    blocks = "all blocks" if options.full else f"{FEW_BLOCKS} blocks"
+    print(f"  one thread, batch of {options.batch}, {blocks}, pre-processing included; memory in GB")
+    print("  tower    precision s a item   faster   cosine  load s  weights  before  loaded    peak")
     for tower in options.towers.split(","):
-        config = small(tower, HUGE[tower]) if options.small else HUGE[tower]
+        config = HUGE[tower] if options.full else dataclasses.replace(HUGE[tower], blocks=FEW_BLOCKS)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             write_manifest(folder, {f"{tower}_num_heads": config.heads})
-            size = write_tower(folder, tower, config)
+            size = write_tower(folder, tower, config, outliers=options.outliers)
             for precision in options.precisions.split(","):
                 show(folder, tower, precision, options.batch, size)
 

@@ -1,12 +1,14 @@
-"""A model of ImageBind-huge's size through its whole life: pulled, split, indexed with, asked.
+"""A model of ImageBind-huge's shape through its whole life: pulled, split, indexed with, asked.
 
-The checkpoint is made here, in the official layout, with random weights (4.8 GB; thrice that must be free).
-It is served by a local server and pulled as the real one would be. Beside each step stands the peak memory
-of the whole process that did it. What is found means nothing; what it costs does.
+The checkpoint is made here, in the official layout, with random weights: one block a tower, 0.4 GB, or with
+--full all of them, 4.8 GB. Thrice as much must be free among the temporary files, or in --folder. It is
+served by a local server and pulled as the real one would be. Beside each step stands the peak memory of the
+whole process that did it. What is found means nothing; what it costs does.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import http.server
 import json
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from _timing import ROOT, command, make_pictures
@@ -23,7 +26,7 @@ from _timing import ROOT, command, make_pictures
 MODEL = "imagebind-random"
 
 
-def make_checkpoint(path: Path) -> None:
+def make_checkpoint(path: Path, *, full: bool) -> None:
     """Random weights under the names and shapes of the published model."""
     import torch
 
@@ -31,7 +34,8 @@ def make_checkpoint(path: Path) -> None:
     from bindsearch.encoders.imagebind.load import expected_shapes
 
     torch.manual_seed(0)
-    state = {name: 0.02 * torch.randn(shape) for name, shape in expected_shapes(HUGE).items()}
+    towers = HUGE if full else {name: replace(config, blocks=1) for name, config in HUGE.items()}
+    state = {name: 0.02 * torch.randn(shape) for name, shape in expected_shapes(towers).items()}
     torch.save(state, path)
 
 
@@ -73,12 +77,16 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 def main() -> None:
     """Make, serve, pull, use, index, ask."""
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary)
         served, models, media = folder / "served", folder / "models", folder / "media"
         served.mkdir()
         checkpoint = served / "random.pth"
-        make_checkpoint(checkpoint)
+        make_checkpoint(checkpoint, full=options.full)
         make_pictures(media, 4)
         (media / "note.txt").write_text("a cat on the sofa\n")
         handler = functools.partial(QuietHandler, directory=str(served))

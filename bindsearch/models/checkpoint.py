@@ -15,32 +15,40 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bindsearch.errors import EncoderError
 from bindsearch.models.manifest import TowerFile
+from bindsearch.models.needs import require_torch
 from bindsearch.models.shelf import Tick
 from bindsearch.models.split import MASK, split_names
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EXTRA = "pip install 'bindsearch[imagebind]'"
 ALIGNMENT = 64  # tensors begin at multiples of it, so that they can be used where they are mapped
 
 Weights = Mapping[str, "Tensor"]
+ShapeCheck = Callable[[Mapping[str, tuple[int, ...]]], object]
 
 
-def split_checkpoint(path: Path, folder: Path, tick: Tick, *, name: str | None = None) -> list[TowerFile]:
+def split_checkpoint(
+    path: Path, folder: Path, tick: Tick, *, name: str | None = None, check: ShapeCheck | None = None
+) -> list[TowerFile]:
     """Write the towers of the checkpoint ``path`` into ``folder``, one file each, synced.
 
-    ``name`` is how errors call the checkpoint. Raises EncoderError for a file that is no checkpoint, holds
+    ``name`` is how errors call the checkpoint; ``check`` is shown the shapes of all entries before anything
+    is written. Raises EncoderError for a file that is no checkpoint, holds
     code, lacks or has too many entries, or has a weight that is not a finite number.
     """
     name = name or str(path)
-    towers = split_names(open_checkpoint(path, name), name)
+    weights = open_checkpoint(path, name)
+    towers = split_names(weights, name)
+    if check is not None:
+        _check_shapes(check, weights, name)
+    del weights
     files = []
     for tower, entries in towers.items():
         weights = open_checkpoint(path, name)
@@ -61,15 +69,6 @@ def open_checkpoint(path: Path, name: str) -> Weights:
         raise EncoderError(error.strerror or "cannot be read", subject=name) from error
     _require_plain(weights, path.stat().st_size, name)
     return weights
-
-
-def require_torch() -> None:
-    """EncoderError naming the extra if torch or safetensors cannot be imported."""
-    try:
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise EncoderError(f"needs {error.name}", subject="bindsearch[imagebind]", hint=EXTRA) from error
 
 
 def _open_torch(path: Path, name: str) -> Weights:
@@ -111,6 +110,13 @@ def _require_plain(weights: Weights, size: int, name: str) -> None:
             raise EncoderError(f"{entry} is of type {tensor.dtype}", subject=name)
     if sum(tensor.nbytes for tensor in weights.values()) > size:
         raise EncoderError("its tensors are larger than the file", subject=name)
+
+
+def _check_shapes(check: ShapeCheck, weights: Weights, name: str) -> None:
+    try:
+        check({entry: tuple(tensor.shape) for entry, tensor in weights.items()})
+    except EncoderError as error:
+        raise EncoderError(error.message, subject=name, hint=error.hint) from error
 
 
 def _require_finite(weights: Weights, entries: Sequence[str], name: str) -> None:

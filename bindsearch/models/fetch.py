@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from bindsearch.errors import EncoderError
+from bindsearch.models.needs import EXTRA
 from bindsearch.models.shelf import CHUNK, Tick
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-EXTRA = "pip install 'bindsearch[imagebind]'"
 CONNECT_SECONDS = 15.0
 SILENT_SECONDS = 60.0  # so long may a server stay silent within a transfer
 REDIRECTS = 5

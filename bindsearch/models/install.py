@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from bindsearch.durable import sync
 from bindsearch.errors import EncoderError
 from bindsearch.models import shelf
-from bindsearch.models.checkpoint import require_torch, split_checkpoint
+from bindsearch.models.checkpoint import ShapeCheck, split_checkpoint
 from bindsearch.models.fetch import Patience, discard, fetch, require_space
 from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source
+from bindsearch.models.needs import require_torch
 from bindsearch.models.shelf import Tick
 
 MIRROR_VARIABLE = "BINDSEARCH_MIRROR"
@@ -129,7 +130,8 @@ def _build(
     shutil.rmtree(towers, ignore_errors=True)
     towers.mkdir()
     try:
-        files = split_checkpoint(file, towers, watcher.begin("converting", source.size), name=source.url)
+        tick = watcher.begin("converting", source.size)
+        files = split_checkpoint(file, towers, tick, name=source.url, check=_shape_check(offer))
         model = replace(offer, source=source, files=tuple(files))
         with (towers / MANIFEST_FILE).open("x", encoding="utf-8") as stream:
             stream.write(model.to_json())
@@ -140,6 +142,15 @@ def _build(
     finally:
         shutil.rmtree(towers, ignore_errors=True)
     return model
+
+
+def _shape_check(offer: ModelManifest) -> ShapeCheck | None:
+    """What tells whether the family's encoder can make towers of the shapes that a checkpoint has."""
+    if offer.family != "imagebind":
+        return None
+    from bindsearch.encoders.imagebind.load import check_shapes
+
+    return lambda shapes: check_shapes(shapes, offer.config)
 
 
 def _put(new: Path, place: Path, aside: Path) -> None:

@@ -20,7 +20,8 @@ def test_the_compact_space_is_listed_as_installed() -> None:
     assert (info.id, info.dimensions, info.installed) == ("compact", 384, True)
     assert Modality.IMAGE in info.modalities
     assert info.size == sum(
-        (info.path / name).stat().st_size for name in ("text.onnx", "tokenizer.json", "image.onnx")
+        (info.path / name).stat().st_size
+        for name in ("text.onnx", "tokenizer.json", "image.onnx", "audio.onnx")
     )
     assert "non-commercial" in info.licence
 

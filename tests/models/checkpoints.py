@@ -1,34 +1,26 @@
-"""Small checkpoints in the official layout: the same names in every section of every tower, tiny tensors."""
+"""Small checkpoints in the official layout, of which small towers can be made."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from bindsearch.models.split import MASK, TOWERS
+from tests.encoders.imagebind import small
+
+# Without most of the words, so that tests are quick.
+CONFIGS = small.CONFIGS | {"text": replace(small.CONFIGS["text"], vocabulary=100)}
 
 State = dict[str, torch.Tensor]
 
 
 def state_dict(seed: int = 0) -> State:
-    """About 300 kB of weights, most of them the vision tower's."""
-    generator = torch.Generator().manual_seed(seed)
-    state: State = {}
-    for tower in TOWERS:
-        width = 64 if tower == "vision" else 16
-        state[f"modality_preprocessors.{tower}.cls_token"] = torch.randn(1, 1, width, generator=generator)
-        state[f"modality_trunks.{tower}.blocks.0.mlp.fc1.weight"] = torch.randn(
-            16 * width, width, generator=generator
-        )
-        state[f"modality_heads.{tower}.2.weight"] = torch.randn(8, width, generator=generator)
-        if tower != "vision":
-            state[f"modality_postprocessors.{tower}.1.log_logit_scale"] = torch.tensor(2.5)
-    state[MASK] = torch.full((7, 7), float("-inf")).triu(1)
-    return state
+    """About 1 MB of weights, of which the towers can be made."""
+    return small.random_state(CONFIGS, seed)
 
 
 def save(path: Path, state: State | None = None) -> Path:
@@ -55,12 +47,13 @@ def offer(
         "id": model,
         "family": "imagebind",
         "revision": "1",
-        "dimensions": 8,
+        "dimensions": small.OUTPUT,
         "preprocessing": "1",
         "modalities": ["image", "text"],
         "licence": "Example Licence (non-commercial)",
         "licence_url": "https://licence.example/",
         "terms": "For tests.",
+        "config": small.SETTINGS,
         "source": {
             "url": url,
             "size": checkpoint.stat().st_size,

@@ -339,3 +339,12 @@ def test_removing_a_model_removes_what_was_fetched_of_it_too(models: Path, host:
     assert state_of(models) == "is not installed"
     with pytest.raises(EncoderError, match="is not installed"):
         shelf.remove("small")
+
+
+def test_a_checkpoint_whose_shapes_make_no_model_is_refused(tmp_path: Path, models: Path) -> None:
+    odd = "modality_trunks.vision.blocks.1.norm_2.weight"
+    wrong = save(tmp_path / "wrong.pth", state_dict() | {odd: torch.zeros(33)})
+    offer(models, wrong, wrong.as_uri())
+    with pytest.raises(EncoderError, match=rf"{odd} of shape \[33\] instead of \[32\]"):
+        add(shelf.offer_of("small"), wrong)
+    assert shelf.installed_ids() == []

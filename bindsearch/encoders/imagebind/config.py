@@ -17,7 +17,7 @@ from typing import Any
 
 from bindsearch.errors import EncoderError
 
-PRECISIONS = ("float32", "bfloat16", "int8")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 TOWERS = ("vision", "text", "audio", "depth", "thermal", "imu")
 STEMS = {"vision": "rgbt_stem", "audio": "rgbt_stem", "depth": "depth_stem", "thermal": "rgbt_stem"}
 IMU_CHANNELS = 6

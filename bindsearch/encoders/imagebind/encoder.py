@@ -1,56 +1,70 @@
 """The ImageBind encoder: media of up to seven modalities to unit vectors of one space.
 
 Towers load one by one on the first batch that needs them, whichever thread comes first; a text query never
-maps the vision tower. A batch goes through its network in groups, so a vector may differ by rounding, about
-1e-6 of its length, between one batch and another; nothing else of a neighbour reaches it. Whatever changes
-vectors is part of the space: weights, recipe, precision, and the version of the pre-processing.
+maps the vision tower. Together they keep to a budget of memory: where a tower does not fit beside the others,
+those that were not used for longest go, and load again when they are needed.
+
+A batch goes through its network in groups, so a vector may differ by rounding, about 1e-6 of its length,
+between one batch and another; nothing else of a neighbour reaches it. Whatever changes vectors is part of the
+space: weights, recipe, precision, and the version of the pre-processing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bindsearch.encoders.imagebind.config import PRECISIONS, TOWERS, TowerConfig, config_from_shapes
-from bindsearch.encoders.imagebind.load import load_tower, read_manifest, read_settings, require_torch
+from bindsearch.encoders.imagebind.load import load_tower, read_settings, shapes_of
 from bindsearch.encoders.imagebind.recipes import PREPROCESSING, RECIPES, TOWER_FOR, Samples, samples_of
 from bindsearch.encoders.imagebind.text import token_ids
 from bindsearch.encoders.protocol import Space, Vectors
 from bindsearch.errors import EncoderError
 from bindsearch.media import Media
 from bindsearch.modality import Modality
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest
+from bindsearch.models.needs import require_torch
 
 if TYPE_CHECKING:
     from bindsearch.encoders.imagebind.towers import ImageBind
 
+BUDGET = 3_000_000_000  # bytes of weights: the largest published tower in float32, or all six in 8 bits
 GROUP = 8  # samples that go through a tower at once: more saves nothing on a processor and costs memory
 
 
 @dataclass(frozen=True, slots=True)
 class _Tower:
     model: ImageBind
-    device: str
+    size: int  # in bytes
 
 
 class ImageBindEncoder:
     """An ``Encoder`` over a folder of weights: a manifest and one safetensors file for each tower.
 
     ``precision`` is one of ``PRECISIONS``, ``recipe`` one of ``RECIPES``; ``threads`` is how many cores one
-    call may use, None for what torch takes by itself. Raises EncoderError when the manifest cannot be read or
-    names a precision or recipe that does not exist; weights are looked at when they are first needed.
+    call may use, None for what torch takes by itself. ``device`` is torch's name of what computes, such as
+    ``cpu`` or ``cuda:1``; None takes a GPU where there is one. ``budget`` is how many bytes of weights stay
+    in memory; one tower always may. Raises EncoderError for a manifest that cannot be read, and for a
+    precision, recipe or device that does not exist; weights are looked at when they are first needed.
     """
 
     picture_side = None  # the published recipe begins with the whole picture
 
     def __init__(
-        self, folder: Path, precision: str = "float32", threads: int | None = None, *, recipe: str = "span"
+        self,
+        folder: Path,
+        precision: str = "float32",
+        threads: int | None = None,
+        *,
+        recipe: str = "span",
+        device: str | None = None,
+        budget: int = BUDGET,
     ) -> None:
         _check_choice("precision", precision, PRECISIONS)
         _check_choice("recipe", recipe, RECIPES)
@@ -58,15 +72,35 @@ class ImageBindEncoder:
         self.precision = precision
         self.recipe = recipe
         self._threads = threads
+        self._wished_device = device
+        self._budget = budget
         self._lock = threading.Lock()
-        self._towers: dict[str, _Tower] = {}
+        self._towers: dict[str, _Tower] = {}  # the one used last comes last
         self._configs: dict[str, TowerConfig] = {}
         self._space = self._read_space()
+        if device is not None:
+            self._check_device(device)
 
     @property
     def space(self) -> Space:
         """The space that this encoder's vectors live in."""
         return self._space
+
+    @property
+    def device(self) -> str:
+        """Torch's name of what computes."""
+        if self._wished_device is not None:
+            return self._wished_device
+        require_torch()
+        import torch
+
+        return "cuda" if torch.cuda.is_available() and self.precision != "int8" else "cpu"
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The towers that are in memory, the one used last at the end."""
+        with self._lock:
+            return tuple(self._towers)
 
     def warm(self, modality: Modality) -> None:
         """See Encoder.warm."""
@@ -105,10 +139,10 @@ class ImageBindEncoder:
         return TOWER_FOR[modality]
 
     def _run(self, name: str, samples: Samples) -> Vectors:
-        import torch
+        from bindsearch.encoders.imagebind.precision import arithmetic
 
         tower = self._tower(name)
-        with torch.inference_mode(), _thread_budget(self._threads):
+        with arithmetic(self.device, self.precision), _thread_budget(self._threads):
             outputs = [self._vectors(tower, name, group) for group in _groups(samples)]
         return np.concatenate(outputs)
 
@@ -118,10 +152,8 @@ class ImageBindEncoder:
 
         if name == "text":
             group = _trimmed(group)
-        x = torch.from_numpy(np.ascontiguousarray(group)).to(tower.device)
-        if self.precision == "bfloat16" and name != "text":
-            x = x.to(torch.bfloat16)
-        vectors: Vectors = tower.model.views(name, x).cpu().numpy()
+        x = torch.from_numpy(np.ascontiguousarray(group)).to(self.device)
+        vectors: Vectors = tower.model.views(name, x).float().cpu().numpy()
         if not np.isfinite(vectors).all():
             raise EncoderError(
                 "gives vectors that are not numbers", subject=self.space.id, hint="are its weights damaged?"
@@ -130,40 +162,50 @@ class ImageBindEncoder:
 
     def _tower(self, name: str) -> _Tower:
         with self._lock:
-            if name not in self._towers:
-                self._towers[name] = self._load(name)
-            return self._towers[name]
+            tower = self._towers.pop(name, None) or self._load(name)
+            self._towers[name] = tower
+            return tower
 
     def _load(self, name: str) -> _Tower:
         require_torch()
+        from bindsearch.encoders.imagebind.precision import bytes_of, shrunk
+
+        expected = shrunk(_file_size(self.folder / f"{name}.safetensors"), self.precision)
+        while self._towers and expected + sum(t.size for t in self._towers.values()) > self._budget:
+            del self._towers[next(iter(self._towers))]
+        model = load_tower(self.folder, name, self.precision).to(self.device)
+        return _Tower(model, bytes_of(model))
+
+    def _check_device(self, device: str) -> None:
+        require_torch()
         import torch
 
-        from bindsearch.encoders.imagebind.precision import reduce_precision
-
-        model = reduce_precision(load_tower(self.folder, name), self.precision)
-        device = "cuda" if torch.cuda.is_available() and self.precision != "int8" else "cpu"
-        return _Tower(model.to(device), device)
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # the second where torch was built without it
+            reason = str(error).partition("\n")[0]
+            raise EncoderError(f"cannot compute on {device!r}: {reason}", subject=self.space.id) from error
+        if self.precision == "int8" and torch.device(device).type != "cpu":
+            raise EncoderError("computes int8 on processors only", subject=self.space.id, hint="device 'cpu'")
 
     def _config(self, name: str) -> TowerConfig:
         """The sizes of a tower, from the header of its file."""
         with self._lock:
             if name not in self._configs:
-                shapes = _shapes(self.folder / f"{name}.safetensors")
+                shapes = shapes_of(self.folder / f"{name}.safetensors")
                 self._configs[name] = config_from_shapes(shapes, read_settings(self.folder))[name]
             return self._configs[name]
 
     def _read_space(self) -> Space:
-        manifest = read_manifest(self.folder)
+        manifest = ModelManifest.read(self.folder / MANIFEST_FILE)
         present = [tower for tower in TOWERS if (self.folder / f"{tower}.safetensors").is_file()]
         if not present:
             raise EncoderError("holds no tower", subject=str(self.folder), hint="pull the model again")
-        shapes = _shapes(self.folder / f"{present[0]}.safetensors")
-        config = config_from_shapes(shapes, read_settings(self.folder))[present[0]]
         return Space(
-            id=str(manifest.get("id", "imagebind-huge")),
-            revision=str(manifest.get("revision", "1")),
-            weights_sha256=_digest(manifest, self.folder),
-            dimensions=config.output,
+            id=manifest.id,
+            revision=manifest.revision,
+            weights_sha256=manifest.weights_sha256,
+            dimensions=self._config(present[0]).output,
             modalities=frozenset(m for m, tower in TOWER_FOR.items() if tower in present),
             preprocessing=f"{PREPROCESSING}-{self.recipe}-{self.precision}",
         )
@@ -211,26 +253,8 @@ def _thread_budget(threads: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of a safetensors file, from its header alone."""
-    require_torch()
-    from safetensors import SafetensorError, safe_open
-
+def _file_size(path: Path) -> int:
     try:
-        with safe_open(path, "numpy") as weights:
-            return {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise EncoderError(f"weights are damaged: {error}", subject=str(path)) from error
-
-
-def _digest(manifest: dict[str, Any], folder: Path) -> str:
-    """One sha256 for all weight files, from those in the manifest."""
-    if isinstance(stated := manifest.get("weights_sha256"), str):
-        return stated
-    try:
-        lines = sorted(f"{file['name']}  {file['sha256']}\n" for file in manifest["files"])
-    except (KeyError, TypeError) as error:
-        raise EncoderError(
-            "does not tell the sha256 of its files", subject=str(folder / "manifest.json")
-        ) from error
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return path.stat().st_size
+    except OSError:
+        return 0  # loading it will tell what is wrong

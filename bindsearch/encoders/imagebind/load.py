@@ -7,22 +7,22 @@ memory of its own and adopts the mapped tensors. Nothing is ever unpickled but p
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bindsearch.encoders.imagebind.config import HUGE, TowerConfig, config_from_shapes, tower_of
+from bindsearch.encoders.imagebind.config import Shapes, TowerConfig, config_from_shapes, tower_of
 from bindsearch.errors import EncoderError
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest
+from bindsearch.models.needs import require_torch
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from bindsearch.encoders.imagebind.towers import ImageBind
 
-INSTALL = "pip install 'bindsearch[imagebind]'"
 _NAMED = 3  # keys that an error names before it counts the rest
 
 
@@ -45,9 +45,27 @@ def split_state_dict(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]
     return towers
 
 
-def check_huge(shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """EncoderError unless ``shapes``, by key, are exactly those of the published ImageBind-huge."""
-    _compare(expected_shapes(HUGE), shapes)
+def check_shapes(shapes: Shapes, settings: Mapping[str, Any] | None = None) -> dict[str, TowerConfig]:
+    """The towers that ``shapes``, by official key, describe, whole and with nothing beside them.
+
+    ``settings`` are those of ``config_from_shapes``. Raises EncoderError naming the first keys that are
+    missing, extra or misshapen.
+    """
+    configs = config_from_shapes(shapes, settings)
+    _compare(expected_shapes(configs), shapes)
+    return configs
+
+
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of a safetensors file, from its header alone; EncoderError if it is damaged."""
+    require_torch()
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as weights:
+            return {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise EncoderError(f"weights are damaged: {error}", subject=str(path)) from error
 
 
 def expected_shapes(configs: Mapping[str, TowerConfig]) -> dict[str, tuple[int, ...]]:
@@ -62,59 +80,67 @@ def build(state: Mapping[str, Tensor], settings: Mapping[str, Any] | None = None
     ``settings`` are those of ``config_from_shapes``. Raises EncoderError for missing, extra or misshapen
     keys and for weights that are not finite numbers.
     """
-    import torch
-
-    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-    configs = config_from_shapes(shapes, settings)
-    _compare(expected_shapes(configs), shapes)
-    _check_finite(state)
+    configs = check_shapes({key: tuple(tensor.shape) for key, tensor in state.items()}, settings)
     model = _empty_model(configs)
-    floats = {key: tensor.to(torch.float32) for key, tensor in state.items()}
-    model.load_state_dict(floats, strict=True, assign=True)
+    model.load_state_dict(_floats(state), strict=True, assign=True)
     return model.eval().requires_grad_(False)
 
 
-def load_tower(folder: Path, tower: str) -> ImageBind:
-    """The model of one tower from a folder of weights; EncoderError as ``read_checkpoint`` and ``build``."""
+def load_tower(folder: Path, tower: str, precision: str = "float32") -> ImageBind:
+    """The model of one tower from a folder of weights; EncoderError as ``read_checkpoint`` and ``build``.
+
+    In another precision than float32 it is read block by block: no more than one of them is in memory twice.
+    """
     path = folder / f"{tower}.safetensors"
-    state = read_checkpoint(path)
     try:
-        if foreign := sorted({tower_of(key) for key in state} - {tower}):
+        if not path.is_file():
+            raise EncoderError("weights are missing")
+        shapes = shapes_of(path)
+        if foreign := sorted({tower_of(key) for key in shapes} - {tower}):
             raise EncoderError(f"holds weights of {' and '.join(foreign)}")
-        return build(state, read_settings(folder))
+        settings = read_settings(folder)
+        if precision == "float32":
+            return build(read_checkpoint(path), settings)
+        return _reduced(path, check_shapes(shapes, settings), precision)
     except EncoderError as error:
         raise EncoderError(error.message, subject=error.subject or str(path), hint=error.hint) from error
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """``config`` of the folder's manifest: settings under the published constructor's names, often none."""
-    settings = read_manifest(folder).get("config", {})
-    if not isinstance(settings, dict):
-        raise EncoderError('"config" is not an object', subject=str(folder / "manifest.json"))
-    return settings
+    """Settings under the published constructor's names from the folder's manifest, often none."""
+    return ModelManifest.read(folder / MANIFEST_FILE).config
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest.json; EncoderError if it cannot be read."""
-    path = folder / "manifest.json"
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise EncoderError(error.strerror or "cannot be read", subject=str(path)) from error
-    except ValueError as error:
-        raise EncoderError("is not JSON", subject=str(path)) from error
-    if not isinstance(content, dict):
-        raise EncoderError("is not a JSON object", subject=str(path))
-    return content
+def _reduced(path: Path, configs: Mapping[str, TowerConfig], precision: str) -> ImageBind:
+    from bindsearch.encoders.imagebind.precision import reduce_precision
+    from bindsearch.encoders.imagebind.transformer import Block
+
+    model = _empty_model(configs).requires_grad_(False)
+    blocks = {f"{name}.": part for name, part in model.named_modules() if isinstance(part, Block)}
+    for prefix, block in blocks.items():
+        # Mapped anew each time: pages that were read stay in memory as long as their mapping does.
+        state = _floats({k: t for k, t in read_checkpoint(path).items() if k.startswith(prefix)})
+        block.load_state_dict({k.removeprefix(prefix): t for k, t in state.items()}, assign=True)
+        reduce_precision(block, precision)
+        _own(block)
+    rest = {k: t for k, t in read_checkpoint(path).items() if not k.startswith(tuple(blocks))}
+    model.load_state_dict(_floats(rest), strict=False, assign=True)
+    reduce_precision(model, precision)
+    return model.eval()
 
 
-def require_torch() -> None:
-    """EncoderError with the way to install them when torch or safetensors are not there."""
-    try:
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise EncoderError(f"ImageBind needs {error.name}, which is not installed", hint=INSTALL) from error
+def _own(block: nn.Module) -> None:
+    """Copy what is still mapped, which is little, so that the mapping can go."""
+    for parameter in block.parameters():
+        parameter.data = parameter.data.clone()
+
+
+def _floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``state`` in float32, without a copy where it is so already; EncoderError if it is not finite."""
+    import torch
+
+    _check_finite(state)
+    return {key: tensor.to(torch.float32) for key, tensor in state.items()}
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -155,7 +181,7 @@ def _empty_model(configs: Mapping[str, TowerConfig]) -> ImageBind:
         return ImageBind(configs)
 
 
-def _compare(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+def _compare(expected: Mapping[str, tuple[int, ...]], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
         raise EncoderError(f"misses {_some(missing)}", hint="the checkpoint is incomplete")
     if extra := found.keys() - expected.keys():

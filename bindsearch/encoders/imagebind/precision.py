@@ -1,74 +1,60 @@
-"""Precisions that cost less than float32: bfloat16, and 8-bit integers for the trunk's linear layers.
+"""Precisions that cost less than float32: half the bits, or 8-bit integers for the trunk's linear layers.
 
-The 8-bit layers keep one scale for each row of the weights and find one for each token as it comes, so that
-no token's vector depends on another token's size, be it of the same medium or of a neighbour in the batch.
-Tokens use 7 bits: processors without VNNI add pairs of products in 16 bits, which 8 could overflow. Norms,
-attention scores, stems and heads stay in float32.
+``bfloat16`` and ``float16`` keep matrices in that type and multiply in it; the sums along the trunk, its
+norms and what is added after them stay in float32. ``int8`` leaves attention scores, norms, stems and heads
+in float32 and runs on processors only; see ``int8`` for how it rounds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bindsearch.encoders.imagebind.config import PRECISIONS
+from bindsearch.encoders.imagebind.int8 import Int8Linear, int8_linear
 from bindsearch.encoders.imagebind.transformer import MLP, Attention, Block
 from bindsearch.errors import EncoderError
 
-if TYPE_CHECKING:
-    from bindsearch.encoders.imagebind.towers import ImageBind
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-_TOKEN_LEVELS = 63  # on either side of zero
-_WEIGHT_LEVELS = 127
-
-
-def reduce_precision(model: ImageBind, precision: str) -> ImageBind:
-    """``model`` in ``precision``, changed in place; EncoderError if that is not one of ``PRECISIONS``."""
+def reduce_precision(part: nn.Module, precision: str) -> None:
+    """Bring a model, or a part of one, into ``precision``, in place; EncoderError if there is no such."""
     if precision not in PRECISIONS:
         raise EncoderError(f"{precision!r} is not a precision", hint=f"known: {', '.join(PRECISIONS)}")
-    if precision == "bfloat16":
-        return model.to(torch.bfloat16)
+    if precision in HALVES:
+        _halve(part, HALVES[precision])
     if precision == "int8":
         if not torch._C._has_mkldnn:
             raise EncoderError("int8 needs torch with oneDNN, which this one lacks", hint="use float32")
-        for block in model.modules():
-            if isinstance(block, Block):
-                _quantise_block(block)
-    return model
+        for module in part.modules():
+            if isinstance(module, Block) and not isinstance(module.attn, _Int8Attention):
+                _quantise_block(module)
 
 
-class Int8Linear(nn.Module):
-    """A linear layer whose weights are 8-bit integers; input and output are float32."""
+@contextmanager
+def arithmetic(device: str, precision: str) -> Iterator[None]:
+    """Within, matrices are multiplied in ``precision`` on ``device``, and no gradients are recorded."""
+    half = HALVES.get(precision)
+    lower = nullcontext() if half is None else torch.autocast(torch.device(device).type, half)
+    with torch.inference_mode(), lower:
+        yield
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(bias, requires_grad=False)
-        scale = weight.abs().amax(dim=1).clamp(min=1e-12) / _WEIGHT_LEVELS  # (out,)
-        levels = torch.round(weight / scale[:, None]).to(torch.int8)  # (out, in)
-        self._packed = torch.ops.onednn.qlinear_prepack(levels, None)
-        self._scale = scale
-        self._zero = torch.zeros(len(scale), dtype=torch.int32)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, L, in) to (B, L, out)."""
-        flat = x.flatten(0, -2)  # (B * L, in)
-        scale = flat.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12)  # (B * L, 1)
-        levels = torch.round(flat * (_TOKEN_LEVELS / scale)).add_(_TOKEN_LEVELS + 1).to(torch.uint8)
-        out = torch.addcmul(self.bias, self._product(levels), scale)  # (B * L, out)
-        return out.view(*x.shape[:-1], -1)
+def shrunk(size: int, precision: str) -> int:
+    """How many bytes weights of ``size`` bytes in float32 take at most in ``precision``."""
+    if precision in HALVES:
+        return size // 2 + size // 20
+    return size * 2 // 5 if precision == "int8" else size  # the text tower's table of words stays float32
 
-    def _product(self, levels: Tensor) -> Tensor:
-        """(n, in), uint8, to (n, out), float32: as if the tokens' largest numbers were all 1."""
-        tokens = (levels, 1 / _TOKEN_LEVELS, _TOKEN_LEVELS + 1)
-        weights = (self._packed, self._scale, self._zero)
-        no_bias, as_float32, nothing_after = None, (1.0, 0, torch.float32), ("none", list[float](), "")
-        out: Tensor = torch.ops.onednn.qlinear_pointwise(
-            *tokens, *weights, no_bias, *as_float32, *nothing_after
-        )
-        return out
+
+def bytes_of(model: nn.Module) -> int:
+    """The memory that a model's weights take."""
+    packed = sum(module.size for module in model.modules() if isinstance(module, Int8Linear))
+    return packed + sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
 
 
 class _Int8Attention(Attention):
@@ -78,12 +64,12 @@ class _Int8Attention(Attention):
         nn.Module.__init__(self)
         self.heads = full.heads
         self.bias_k, self.bias_v = full.bias_k, full.bias_v
-        self.in_proj = Int8Linear(full.in_proj_weight, full.in_proj_bias)
+        self.in_proj = int8_linear(full.in_proj_weight, full.in_proj_bias)
         self.out_proj = _quantised(full.out_proj)
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, x: torch.Tensor) -> torch.Tensor:
         """See Attention.project."""
-        out: Tensor = self.in_proj(x)
+        out: torch.Tensor = self.in_proj(x)
         return out
 
 
@@ -95,4 +81,11 @@ def _quantise_block(block: Block) -> None:
 
 def _quantised(linear: nn.Module) -> Int8Linear:
     assert isinstance(linear, nn.Linear) and linear.bias is not None
-    return Int8Linear(linear.weight, linear.bias)
+    return int8_linear(linear.weight, linear.bias)
+
+
+def _halve(part: nn.Module, half: torch.dtype) -> None:
+    """Matrices in half the bits; vectors, such as those of norms, stay as they are."""
+    for parameter in part.parameters():
+        if parameter.ndim > 1:
+            parameter.data = parameter.data.to(half)

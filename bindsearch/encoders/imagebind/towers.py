@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from bindsearch.encoders.imagebind.config import TowerConfig
 from bindsearch.encoders.imagebind.stems import InertialStem, PictureStem, TextStem
-from bindsearch.encoders.imagebind.transformer import NORM_EPS, Trunk
+from bindsearch.encoders.imagebind.transformer import NORM_EPS, Trunk, rows_at
 
 MAX_SCALE = 100.0
 
@@ -41,8 +41,9 @@ class ImageBind(nn.Module):
 
     def views(self, tower: str, x: Tensor) -> Tensor:
         """Samples (B, ...) to scaled vectors (B, output), one for each sample."""
-        head = self.head(tower, self.trunk(tower, self.tokens(tower, x)), x)
-        out: Tensor = self.modality_postprocessors[tower](head)
+        picked = _picked(tower, x)
+        trunk = self.trunk(tower, self.tokens(tower, x), picked)[:, 0]  # (B, D)
+        out: Tensor = self.modality_postprocessors[tower](self.modality_heads[tower](trunk))
         return out
 
     def tokens(self, tower: str, x: Tensor) -> Tensor:
@@ -50,23 +51,18 @@ class ImageBind(nn.Module):
         out: Tensor = self.modality_preprocessors[tower](x)
         return out
 
-    def trunk(self, tower: str, tokens: Tensor) -> Tensor:
-        """What leaves the trunk: (B, L, D)."""
+    def trunk(self, tower: str, tokens: Tensor, picked: Tensor | None = None) -> Tensor:
+        """What leaves the trunk: (B, L, D), or with ``picked`` (B,), a position in each row, (B, 1, D)."""
         stem, mask = self.modality_preprocessors[tower], None
         if isinstance(stem, TextStem):
             length = tokens.shape[1]
             mask = stem.mask[:length, :length]
-        out: Tensor = self.modality_trunks[tower](tokens, mask)
+        out: Tensor = self.modality_trunks[tower](tokens, mask, picked)
         return out
 
     def head(self, tower: str, tokens: Tensor, x: Tensor) -> Tensor:
         """Vectors (B, output) before normalising; for text ``x`` (B, L) tells where each text ends."""
-        if tower == "text":
-            ends = x.argmax(dim=1)  # (B,): the end has the largest id, and the first one counts
-            picked = tokens[torch.arange(len(x), device=x.device), ends]  # (B, D)
-        else:
-            picked = tokens[:, 0]  # (B, D): the class token
-        out: Tensor = self.modality_heads[tower](picked)
+        out: Tensor = self.modality_heads[tower](rows_at(tokens, _picked(tower, x))[:, 0])
         return out
 
     def logit_scale(self, tower: str) -> float:
@@ -109,6 +105,13 @@ class _LogitScale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, output) to (B, output)."""
         return x * self.log_logit_scale.float().exp().clamp(max=MAX_SCALE)
+
+
+def _picked(tower: str, x: Tensor) -> Tensor:
+    """The position (B,) of the token that stands for the whole sample: the end of a text, else the class."""
+    if tower == "text":
+        return x.argmax(dim=1)  # the end has the largest id, and the first one counts
+    return torch.zeros(len(x), dtype=torch.long, device=x.device)
 
 
 def _stem(tower: str, config: TowerConfig) -> nn.Module:

@@ -28,16 +28,22 @@ class Attention(nn.Module):
         self.bias_v = nn.Parameter(torch.empty(1, 1, width)) if extra else None
         self.out_proj: nn.Module = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``x`` (B, L, D) to (B, L, D); ``mask`` (L, L) is added to the scores."""
+    def forward(self, x: Tensor, mask: Tensor | None, picked: Tensor | None) -> Tensor:
+        """``x`` (B, L, D) to (B, L, D); ``mask`` (L, L) is added to the scores.
+
+        With ``picked`` (B,), a position in each row of the batch: (B, 1, D), of these positions alone.
+        """
         batch, length, width = x.shape
         packed = self.project(x)  # (B, L, 3D), rows ordered q, k, v
         split = packed.view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # (B, H, L, D/H) each
+        if picked is not None:
+            q = rows_at(q.transpose(1, 2), picked).transpose(1, 2)  # (B, H, 1, D/H)
+            mask = mask if mask is None else mask[picked][:, None, None]  # (B, 1, 1, L)
         k = self._with_extra(k, self.bias_k)  # (B, H, L+1, D/H)
         v = self._with_extra(v, self.bias_v)
-        mixed = functional.scaled_dot_product_attention(q, k, v, mask)  # (B, H, L, D/H)
-        joined = mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, D)
+        mixed = functional.scaled_dot_product_attention(q, k, v, mask)  # (B, H, L or 1, D/H)
+        joined = mixed.transpose(1, 2).flatten(2)  # (B, L or 1, D)
         out: Tensor = self.out_proj(joined)
         return out
 
@@ -78,9 +84,10 @@ class Block(nn.Module):
         self.mlp = MLP(width)
         self.norm_2 = nn.LayerNorm(width, NORM_EPS)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, L, D) to (B, L, D)."""
-        x = x + self.attn(self.norm_1(x), mask)
+    def forward(self, x: Tensor, mask: Tensor | None, picked: Tensor | None = None) -> Tensor:
+        """(B, L, D) to (B, L, D), or with ``picked`` (B,) to (B, 1, D)."""
+        seen = self.attn(self.norm_1(x), mask, picked)
+        x = (x if picked is None else rows_at(x, picked)) + seen
         out: Tensor = x + self.mlp(self.norm_2(x))
         return out
 
@@ -94,9 +101,20 @@ class Trunk(nn.Module):
         self.pre_transformer_layer = nn.Sequential(*before)
         self.blocks = nn.ModuleList(Block(width, heads, extra=extra) for _ in range(blocks))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Tokens (B, L, D) to tokens (B, L, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None = None, picked: Tensor | None = None) -> Tensor:
+        """Tokens (B, L, D) to tokens (B, L, D).
+
+        With ``picked`` (B,), a position in each row of the batch: (B, 1, D). The last block, on which nothing
+        follows that would look at the others, then computes these positions only.
+        """
         x = self.pre_transformer_layer(x)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x, mask)
-        return x
+        out: Tensor = last(x, mask, picked)
+        return out
+
+
+def rows_at(x: Tensor, picked: Tensor) -> Tensor:
+    """``x`` (B, L, ...) at one position (B,) in each row of the batch: (B, 1, ...)."""
+    return x[torch.arange(len(x), device=x.device), picked].unsqueeze(1)

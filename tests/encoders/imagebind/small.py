@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from torch import Tensor
 
 from bindsearch.encoders.imagebind import TowerConfig, split_state_dict
 from bindsearch.encoders.imagebind.load import expected_shapes
+from bindsearch.modality import Modality
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source, TowerFile
 
 OUTPUT = 24
 CONFIGS = {
@@ -26,9 +27,9 @@ CONFIGS = {
 SETTINGS = {f"{tower}_num_heads": config.heads for tower, config in CONFIGS.items()}
 
 
-def random_state(configs: Mapping[str, TowerConfig] = CONFIGS) -> dict[str, Tensor]:
+def random_state(configs: Mapping[str, TowerConfig] = CONFIGS, seed: int = 5) -> dict[str, Tensor]:
     """A state dict of random weights that keep values in range."""
-    made = torch.Generator().manual_seed(5)
+    made = torch.Generator().manual_seed(seed)
     state = {}
     for key, shape in expected_shapes(configs).items():
         if key.endswith(".mask"):
@@ -46,7 +47,26 @@ def write_folder(folder: Path, state: Mapping[str, Tensor]) -> Path:
     for tower, weights in split_state_dict(state).items():
         path = folder / f"{tower}.safetensors"
         save_file({key: tensor.clone() for key, tensor in weights.items()}, path)
-        files.append({"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
-    manifest = {"id": "small", "revision": "3", "config": SETTINGS, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files.append(TowerFile(path.name, path.stat().st_size, digest))
+    write_manifest(folder, tuple(files))
     return folder
+
+
+def write_manifest(folder: Path, files: tuple[TowerFile, ...] = ()) -> None:
+    """The manifest of an installed model of ``CONFIGS``."""
+    manifest = ModelManifest(
+        id="small",
+        family="imagebind",
+        revision="3",
+        dimensions=OUTPUT,
+        preprocessing="1",
+        modalities=frozenset(Modality),
+        licence="none",
+        licence_url="",
+        terms="",
+        source=Source("file:small", 0, None),
+        files=files,
+        config=SETTINGS,
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.to_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from bindsearch.encoders.protocol import Vectors
 from bindsearch.errors import EncoderError
 from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
 from bindsearch.modality import Modality
-from tests.encoders.imagebind.small import OUTPUT, SETTINGS, random_state, write_folder
+from tests.encoders.imagebind.small import OUTPUT, SETTINGS, random_state, write_folder, write_manifest
 
 NEAR = 1e-5
 
@@ -110,7 +109,7 @@ def test_recipes_differ_for_films_and_sounds_only(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("modality", list(Modality))
-@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("precision", ["bfloat16", "float16", "int8"])
 def test_lower_precisions_stay_near(folder: Path, modality: Modality, precision: str) -> None:
     batch = [media(modality, seed) for seed in range(2)]
     exact, coarse = (ImageBindEncoder(folder, p).encode(batch) for p in ("float32", precision))
@@ -121,10 +120,10 @@ def test_lower_precisions_stay_near(folder: Path, modality: Modality, precision:
 def test_precision_and_recipe_make_other_spaces(folder: Path) -> None:
     encoders = [
         ImageBindEncoder(folder, precision, recipe=recipe)
-        for precision in ("float32", "bfloat16", "int8")
+        for precision in ("float32", "bfloat16", "float16", "int8")
         for recipe in ("span", "official")
     ]
-    assert len({encoder.space.key for encoder in encoders}) == 6
+    assert len({encoder.space.key for encoder in encoders}) == 8
     space = encoders[0].space
     assert (space.id, space.revision, space.dimensions) == ("small", "3", OUTPUT)
     assert space.modalities == frozenset(Modality)
@@ -174,7 +173,7 @@ def test_a_manifest_that_cannot_be_used_is_refused(folder: Path, tmp_path: Path,
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"manifest\.json"):
         ImageBindEncoder(tmp_path)
-    (tmp_path / "manifest.json").write_text(json.dumps({"weights_sha256": "0"}))
+    write_manifest(tmp_path)
     with pytest.raises(EncoderError, match="holds no tower"):
         ImageBindEncoder(tmp_path)
 

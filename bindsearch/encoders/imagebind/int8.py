@@ -1,0 +1,172 @@
+"""Linear layers whose weights are 8-bit integers.
+
+One scale for each row of the weights is kept and one for each token is found as it comes, so that no token's
+vector depends on another token's size, be it of the same medium or of a neighbour in the batch. Tokens have
+7 bits; the weights of a row have as many levels as are sure not to overflow in the narrowest sums that any
+processor here makes. So the integers, and with them the vectors but for rounding in float32, are the same
+on every processor, whichever code multiplies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from bindsearch.encoders.imagebind.tiles import (
+    LARGEST_SUM,
+    OFFSET,
+    OUTPUTS,
+    ROWS,
+    STEPS,
+    TOKEN_LEVELS,
+    suits_shape,
+)
+
+WEIGHT_LEVELS = 127
+_ROUNDING = STEPS  # what rounding can add to a sum of twice as many weights
+_AT_ONCE = 128  # rows that are quantised together, lest copies of a whole matrix pile up
+_LEAST = 1e-12  # instead of the scale of a row of zeros
+
+
+def int8_linear(weight: Tensor, bias: Tensor) -> Int8Linear:
+    """The 8-bit form of a linear layer that is fastest here; ``weight`` (outputs, columns) is float32."""
+    layer: type[Int8Linear] = (
+        KernelLinear if kernel_suits_processor() and suits_shape(*weight.shape) else OneDnnLinear
+    )
+    return layer(weight, bias)
+
+
+class Int8Linear(nn.Module):
+    """What the two ways of multiplying share; input and output are float32."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.size = weight.numel()  # in bytes
+        self.bias = nn.Parameter(bias.clone(), requires_grad=False)
+        self.scales, levels = quantised(weight)  # (outputs,), (outputs, columns)
+        self.pack(levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, columns) to (B, L, outputs)."""
+        flat = x.flatten(0, -2)  # (n, columns)
+        largest = torch.maximum(flat.amax(dim=1), -flat.amin(dim=1)).clamp(min=_LEAST)  # (n,)
+        return self.product(flat, largest).view(*x.shape[:-1], -1)
+
+    def pack(self, levels: Tensor) -> None:
+        """Keep the weights, (outputs, columns) int8, in the layout that they are used in."""
+        raise NotImplementedError
+
+    def product(self, x: Tensor, largest: Tensor) -> Tensor:
+        """(n, columns), and the largest absolute value (n,) of each row, to (n, outputs)."""
+        raise NotImplementedError
+
+
+class OneDnnLinear(Int8Linear):
+    """By torch's own 8-bit products: on any processor, and the fastest where there is VNNI."""
+
+    def pack(self, levels: Tensor) -> None:
+        """See Int8Linear."""
+        self._packed = torch.ops.onednn.qlinear_prepack(levels, None)
+        self._zeros = torch.zeros(len(levels), dtype=torch.int32)
+
+    def product(self, x: Tensor, largest: Tensor) -> Tensor:
+        """See Int8Linear."""
+        levels = torch.round(x * (TOKEN_LEVELS / largest)[:, None]).add_(OFFSET).to(torch.uint8)
+        tokens = (levels, 1 / TOKEN_LEVELS, OFFSET)
+        weights = (self._packed, self.scales, self._zeros)
+        no_bias, as_float32, nothing_after = None, (1.0, 0, torch.float32), ("none", list[float](), "")
+        sums: Tensor = torch.ops.onednn.qlinear_pointwise(
+            *tokens, *weights, no_bias, *as_float32, *nothing_after
+        )
+        return torch.addcmul(self.bias, sums, largest[:, None])
+
+
+class KernelLinear(Int8Linear):
+    """By the kernel for processors that have AVX2 but no VNNI."""
+
+    def pack(self, levels: Tensor) -> None:
+        """See Int8Linear."""
+        outputs, columns = levels.shape
+        fours = levels.view(outputs // OUTPUTS, OUTPUTS, columns // 4, 4)
+        self._packed = fours.transpose(1, 2).contiguous()
+        self._start = -OFFSET * levels.sum(dim=1, dtype=torch.int32)  # (outputs,)
+
+    def product(self, x: Tensor, largest: Tensor) -> Tensor:
+        """See Int8Linear. Panels of outputs are divided among torch's number of threads."""
+        from bindsearch.encoders.imagebind.kernel import compiled
+
+        kernel = compiled()
+        x, factors = x.contiguous(), TOKEN_LEVELS / largest
+        rows, columns = x.shape
+        tiles = -(-rows // ROWS)
+        tokens = torch.empty(tiles, columns // 4, ROWS, 4, dtype=torch.uint8)
+        kernel.quantise(x.data_ptr(), factors.data_ptr(), tokens.data_ptr(), rows, columns)
+        scales = nn.functional.pad(largest / TOKEN_LEVELS, (0, tiles * ROWS - rows))
+        result = torch.empty(tiles * ROWS, len(self.scales))
+        arrays = (tokens, scales, self._packed, self._start, self.scales, self.bias, result)
+        addresses = [array.data_ptr() for array in arrays]
+
+        def multiply(panels: range) -> None:
+            kernel.multiply(*addresses, tiles, columns, result.shape[1], panels.start, len(panels))
+
+        _side_by_side(multiply, len(self.scales) // OUTPUTS)
+        return result[:rows]
+
+
+def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The size of one level in each row of ``weight``, (outputs,), and levels, (outputs, columns) int8."""
+    scales = torch.empty(len(weight))
+    levels = torch.empty(weight.shape, dtype=torch.int8)
+    for first in range(0, len(weight), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        scales[some] = row_scales(weight[some])
+        levels[some] = torch.round(weight[some] / scales[some, None])
+    return scales, levels
+
+
+def row_scales(weight: Tensor) -> Tensor:
+    """The size of one level in each row of ``weight`` (outputs, columns): (outputs,)."""
+    filled = nn.functional.pad(weight, (0, -weight.shape[1] % (4 * STEPS)))
+    by_sum = torch.maximum(_largest_sum(filled), _largest_sum(-filled)) / (LARGEST_SUM - _ROUNDING)
+    by_size = weight.abs().amax(dim=1) / WEIGHT_LEVELS
+    return torch.maximum(by_sum, by_size).clamp(min=_LEAST)
+
+
+def _largest_sum(weight: Tensor) -> Tensor:
+    """The largest sum of positive weights that meet in 16 bits, for each row: (outputs,)."""
+    positive = weight.clamp(min=0)
+    pairs = positive[:, 0::2] + positive[:, 1::2]  # (outputs, columns / 2)
+    sums = pairs.view(len(weight), -1, STEPS, 2).sum(dim=2)  # (outputs, blocks, 2)
+    return sums.amax(dim=(1, 2))
+
+
+@cache
+def kernel_suits_processor() -> bool:
+    """Whether the kernel can run here and nothing faster is known."""
+    if find_spec("llvmlite") is None:
+        return False
+    from bindsearch.encoders.imagebind.kernel import suits_processor
+
+    return suits_processor()
+
+
+def _side_by_side(work: Callable[[range], None], count: int) -> None:
+    """Call ``work`` with ranges that make up ``range(count)``, one on each of torch's number of threads."""
+    threads = min(torch.get_num_threads(), count)
+    bounds = [count * part // threads for part in range(threads + 1)]
+    shares = [range(first, last) for first, last in pairwise(bounds)]
+    others = [_pool().submit(work, share) for share in shares[1:]]
+    work(shares[0])
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="int8")

@@ -1,0 +1,23 @@
+"""How 8-bit matrices are cut for the kernel, and how large weights may be so that its sums cannot overflow.
+
+    tokens   (tiles, columns / 4, ROWS, 4)                 uint8: a level from -63 to 63, plus OFFSET
+    weights  (outputs / OUTPUTS, columns / 4, OUTPUTS, 4)  int8
+
+The kernel adds up in 16 bits over ``STEPS`` steps of four columns: of each four the first two in one sum, the
+last two in another. A sum stays within 16 bits whatever the tokens are if the weights of one sign in it make
+no more than ``LARGEST_SUM``.
+"""
+
+from __future__ import annotations
+
+ROWS, OUTPUTS = 6, 16  # a tile's sums fill 12 of the processor's 16 registers
+STEPS = 8
+DEPTH = 4 * STEPS
+TOKEN_LEVELS = 63  # on either side of zero
+OFFSET = TOKEN_LEVELS + 1
+LARGEST_SUM = 32767 // (OFFSET + TOKEN_LEVELS)
+
+
+def suits_shape(outputs: int, columns: int) -> bool:
+    """Whether weights (outputs, columns) are whole tiles."""
+    return outputs % OUTPUTS == 0 and columns % DEPTH == 0
