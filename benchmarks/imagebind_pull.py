@@ -39,6 +39,29 @@ def make_checkpoint(path: Path, *, full: bool) -> None:
     torch.save(state, path)
 
 
+def make_files(folder: Path) -> None:
+    """A few small files of each modality but films."""
+    import numpy as np
+    import soundfile
+    from PIL import Image
+
+    chance = np.random.default_rng(0)
+    make_pictures(folder, 4)
+    (folder / "note.txt").write_text("a cat on the sofa\n")
+    (folder / "depth").mkdir()
+    (folder / "thermal").mkdir()
+    header = "t_s,ax_g,ay_g,az_g,gx_rad_s,gy_rad_s,gz_rad_s\n"
+    for number in range(3):
+        noise = 0.1 * chance.standard_normal(6 * 16_000)
+        soundfile.write(folder / f"{number}.wav", noise, 16_000)
+        metres = np.linspace(1, 2 + number, 320 * 240).reshape(240, 320)
+        Image.fromarray((metres * 1000).astype(np.uint16)).save(folder / "depth" / f"{number}.png")
+        grey = np.linspace(number, 255, 320 * 240).reshape(240, 320)
+        Image.fromarray(grey.astype(np.uint8)).save(folder / "thermal" / f"{number}.png")
+        rows = [f"{n / 50},0.0{number},{n % 7 / 100},0.98,0.1,0.{n % 9},0.2" for n in range(300)]
+        (folder / f"walk{number}.csv").write_text(header + "\n".join(rows))
+
+
 def offer_it(models: Path, path: Path, port: int) -> None:
     """An offer of the checkpoint in the models folder, beside those that come with bindsearch."""
     published = ROOT / "bindsearch" / "models" / "offers" / "imagebind-huge.json"
@@ -87,8 +110,7 @@ def main() -> None:
         served.mkdir()
         checkpoint = served / "random.pth"
         make_checkpoint(checkpoint, full=options.full)
-        make_pictures(media, 4)
-        (media / "note.txt").write_text("a cat on the sofa\n")
+        make_files(media)
         handler = functools.partial(QuietHandler, directory=str(served))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -100,7 +122,7 @@ def main() -> None:
         measured("models verify", "models", "verify", MODEL, environment=environment)
         measured("index, compact", "index", str(media), environment=environment)
         measured("models use", "models", "use", MODEL, environment=environment)
-        measured("index, 4 pictures and a note", "index", environment=environment)
+        measured("index, files of six modalities", "index", environment=environment)
         measured("search with words", "search", "a cat", environment=environment)
         measured("search with a picture", "search", str(media / "00000.jpg"), environment=environment)
 
