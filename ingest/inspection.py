@@ -73,9 +73,12 @@ def inspect(
     Raises MediaError as loaders do, SettingsError for a file of rules that cannot be used.
     """
     hint = Surroundings().hint(path)
-    long = readable_kind(path, hint).family in (Family.FILM, Family.SOUND)
-    loaded = load(path, replace(options, part=(0.0, FIRST_SECONDS)) if long and not whole else options, hint)
-    complete = whole or not long or (loaded.facts.duration or np.inf) <= FIRST_SECONDS
+    complete = whole or readable_kind(path, hint).family not in (Family.FILM, Family.SOUND)
+    if not complete:
+        loaded = load(path, replace(options, part=(0.0, FIRST_SECONDS)), hint)
+        complete = (loaded.facts.duration or np.inf) <= FIRST_SECONDS
+    if complete:  # read as indexing would, which also refuses what is wrong with the whole
+        loaded = load(path, options, hint)
     groups: dict[Modality, Group] = {}
     for media in loaded.media:
         _count(groups.setdefault(media.modality, Group(media.modality)), media)

@@ -285,3 +285,14 @@ def test_a_colour_photo_stays_one_whatever_its_name_says(tmp_path: Path) -> None
     path = picture(tmp_path / "thermal_view.png", BLUE)
     found = inspect(path, load, LoadOptions())
     assert (found.facts.modality, found.origin) == ("image", "the name thermal_view")
+
+
+def test_a_recording_of_silence_says_that_it_is_one(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(bytes(6 * RATE))
+    run = bindsearch(tmp_path / "none", "inspect", tmp_path / "silence.wav")
+    assert run.returncode == 1
+    assert b"nothing but silence" in run.stderr
