@@ -27,6 +27,7 @@ NETWORKS = tuple(
 HEAVY = {
     "OpenEXR": (),
     "PIL": ("bindsearch.training",),
+    "ai_edge_litert": (),
     "alembic": ("bindsearch.index.migrations",),
     "av": (),
     "defusedxml": (),

@@ -1,6 +1,7 @@
 """``python -m bindsearch.training``: makes the weights of the compact space again.
 
     python -m bindsearch.training compact-image --data DIR --out weights
+    python -m bindsearch.training compact-audio --data DIR --out weights
     python -m bindsearch.training export-text --out weights
 
 Progress and figures go to stderr. An error is one line there and exit code 2.
@@ -11,11 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bindsearch.errors import BindsearchError
 
-REVISION = "1"
+REVISION = "2"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +53,20 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("--steps", type=int, help="steps of fitting")
     image.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
     _add_out(image, _train)
+    audio = commands.add_parser(
+        "compact-audio", help="train the audio tower and add it to a folder of weights"
+    )
+    audio.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder that holds the sets"
+    )
+    audio.add_argument("--cache", type=Path, metavar="DIR", help="where views are kept (default: user cache)")
+    audio.add_argument("--views", type=int, default=3, help="views of each sound (default: 3)")
+    audio.add_argument("--steps", type=int, help="steps of fitting")
+    audio.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
+    audio.add_argument(
+        "--permissive", action="store_true", help="leave out what is unlicensed or for research only"
+    )
+    _add_out(audio, _train_audio)
     _add_out(commands.add_parser("export-text", help="export the text tower alone"), _export_text)
     return parser
 
@@ -77,6 +93,25 @@ def _train(options: argparse.Namespace) -> None:
     write_image_tower(recipe.tower, head, options.out)
     write_text_tower(load_text_tower(), options.out)
     write_manifest(options.out, REVISION)
+    _say(f"wrote {options.out}")
+
+
+def _train_audio(options: argparse.Namespace) -> None:
+    from bindsearch.encoders.compact import Manifest
+    from bindsearch.training.compact_audio import AudioRecipe
+    from bindsearch.training.export import add_sound_tower, write_sound_tower
+    from bindsearch.training.sound_fit import SoundFitOptions
+
+    Manifest.read(options.out).check_sizes()
+    fitting = SoundFitOptions(seed=options.seed)
+    if options.steps:
+        fitting = replace(fitting, cycles=(options.steps,))
+    cache = options.cache or _default_cache()
+    recipe = AudioRecipe(
+        options.data, options.out, cache, options.views, options.seed, _say, permissive=options.permissive
+    )
+    write_sound_tower(recipe.fitted_tower(fitting), options.out)
+    add_sound_tower(options.out, REVISION)
     _say(f"wrote {options.out}")
 
 

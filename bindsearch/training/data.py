@@ -75,9 +75,10 @@ def _example(folder: Path, row: dict[str, str]) -> Example:
     label = row["label"].strip()
     captions = tuple(text.strip() for text in row["captions"].split(" | ") if text.strip())
     texts = prompts(label) if label else captions
-    return Example(folder / row["file"], texts, label, _held_out(row["file"]))
+    return Example(folder / row["file"], texts, label, held_out(row["file"]))
 
 
-def _held_out(name: str) -> bool:
+def held_out(name: str) -> bool:
+    """Whether the file of this name is one of the tenth that is kept for validation."""
     digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < HELD_OUT

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bindsearch.encoders.compact.manifest import FORMAT
 from bindsearch.encoders.compact.pictures import PREPROCESSING, SIDE
+from bindsearch.encoders.compact.sounds import BANDS, FRAMES
 from bindsearch.training.sources import IMAGE_WEIGHTS, TEXT_WEIGHTS, TOKENIZER, Source, locate, sha256_of
 from bindsearch.training.towers import TEXT_DIMENSIONS, EfficientNetLite2, MiniLM
 
@@ -22,7 +23,9 @@ LICENCE = (
     "Apache-2.0 for the two source networks; the trained head has seen Flickr8k, "
     "whose terms allow non-commercial research and education only (see MODEL_CARD.md)"
 )
+AUDIO_LICENCE = "the audio tower has seen ESC-50, whose collection is CC BY-NC 3.0: non-commercial use only"
 IMAGE_FILE, TEXT_FILE, TOKENIZER_FILE = "image.onnx", "text.onnx", "tokenizer.json"
+AUDIO_FILE = "audio.onnx"
 
 
 class ImageModel(nn.Module):
@@ -78,6 +81,38 @@ def write_image_tower(tower: EfficientNetLite2, head: nn.Module, folder: Path) -
     model = export_onnx(ImageModel(tower, head), example, ("pixels", "vector"), {0: "batch"})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / IMAGE_FILE).write_bytes(half_weights(model))
+
+
+def write_sound_tower(tower: nn.Module, folder: Path) -> None:
+    """Write the audio tower, weights in 16 bits, into ``folder``."""
+    from bindsearch.training.quantize import half_weights
+
+    example = torch.zeros(1, BANDS, FRAMES, 3, dtype=torch.uint8)
+    plain = tower.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = export_onnx(plain, example, ("pixels", "vector"), {0: "batch"})
+    (folder / AUDIO_FILE).write_bytes(half_weights(model))
+
+
+def add_sound_tower(folder: Path, revision: str) -> None:
+    """Describe the audio tower in the manifest of ``folder``, in place of one that is described there.
+
+    The towers and files of the other modalities stay as they are.
+    """
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    tower = {
+        "name": "audio",
+        "modalities": ["audio"],
+        "model": AUDIO_FILE,
+        "source": _origin(IMAGE_WEIGHTS),
+    }
+    content["towers"] = [*(old for old in content["towers"] if old["name"] != "audio"), tower]
+    files = [old for old in content["files"] if old["name"] != AUDIO_FILE]
+    content["files"] = [*files, _described(folder / AUDIO_FILE)]
+    content["revision"] = revision
+    if AUDIO_LICENCE not in content["licence"]:
+        content["licence"] = f"{content['licence']}; {AUDIO_LICENCE}"
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_manifest(folder: Path, revision: str) -> None:

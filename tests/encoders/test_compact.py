@@ -51,7 +51,7 @@ def photos() -> dict[str, Picture]:
 def test_the_space_says_what_it_is(encoder: CompactEncoder) -> None:
     space = encoder.space
     assert (space.id, space.dimensions) == ("compact", 384)
-    assert space.modalities == {Modality.IMAGE, Modality.VIDEO, Modality.TEXT}
+    assert space.modalities >= {Modality.IMAGE, Modality.VIDEO, Modality.TEXT, Modality.AUDIO}
     assert len(space.weights_sha256) == 64
     assert encoder.picture_side == SIDE
 
@@ -182,13 +182,11 @@ def test_a_mixed_batch_is_refused(encoder: CompactEncoder) -> None:
 
 
 def test_a_modality_without_a_tower_is_refused(encoder: CompactEncoder) -> None:
-    class Sound:
-        modality = Modality.AUDIO
+    class Smell:
+        modality = "smell"
 
-    with pytest.raises(
-        EncoderError, match=r"compact: has no tower for audio \(it knows image, text, video\)"
-    ):
-        encoder.encode(cast(Any, [Sound()]))
+    with pytest.raises(EncoderError, match=r"compact: has no tower for smell \(it knows audio, "):
+        encoder.encode(cast(Any, [Smell()]))
 
 
 def test_threads_may_share_an_encoder() -> None:

@@ -1,4 +1,4 @@
-"""The compact encoder: pictures, films and text to vectors, with nothing but onnxruntime.
+"""The compact encoder: pictures, films, sounds and text to vectors, with nothing but onnxruntime.
 
 Each tower loads on the first batch that needs it, once, whichever thread comes first; a text query never
 loads the image tower. Every medium goes through its network alone and on one core, so that its vector depends
@@ -19,9 +19,10 @@ import numpy as np
 
 from bindsearch.encoders.compact.manifest import REINSTALL, WEIGHTS, Manifest, Tower
 from bindsearch.encoders.compact.pictures import SIDE, squashed
+from bindsearch.encoders.compact.sounds import spectrograms
 from bindsearch.encoders.protocol import Space, Vectors
 from bindsearch.errors import EncoderError
-from bindsearch.media import Clip, Media, Passage, Picture, Pixels
+from bindsearch.media import Clip, Media, Passage, Picture, Pixels, Sound
 from bindsearch.modality import Modality
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class CompactEncoder:
     def encode(self, batch: Sequence[Media]) -> Vectors:
         """Vectors of ``batch``, all of one modality: (len(batch), 384), float32, unit length.
 
-        A film's vector is the mean of its frames' vectors, made unit length. Raises EncoderError for a
+        A film's vector is the mean of its frames' vectors, made unit length; that of a sound longer than five
+        seconds is the mean of those of its windows. Raises EncoderError for a
         modality without a tower, a mixed batch, or weights that cannot be loaded.
         """
         if not batch:
@@ -89,6 +91,10 @@ class CompactEncoder:
             case Clip():
                 frames = [self._picture_vector(tower, frame) for frame in item.frames]
                 return _unit(np.mean(frames, axis=0))
+            case Sound():
+                heard = spectrograms(item.samples, item.rate)
+                parts = [self._run(tower, {"pixels": part[np.newaxis]}) for part in heard]
+                return _unit(np.mean(parts, axis=0))
             case _:
                 raise EncoderError(f"cannot encode {item.modality}", subject=self.manifest.id)
 

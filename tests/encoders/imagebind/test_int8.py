@@ -39,6 +39,10 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _sixteens(values: Tensor) -> tuple[Tensor, ...]:
+    return functional.pad(values, (0, -len(values) % 16)).split(16)
+
+
 @kinds
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("rows", [1, 5, 6, 13])
@@ -55,6 +59,32 @@ def test_the_product_is_near_the_exact_one(kind: type[Int8Linear], shape: tuple[
 def test_both_ways_give_the_same_numbers(shape: tuple[int, int], threads: int) -> None:
     weight, bias, x = random(*shape), random(shape[0], seed=1), random(3, 7, shape[1], seed=2)
     torch.testing.assert_close(KernelLinear(weight, bias)(x), OneDnnLinear(weight, bias)(x))
+
+
+@needs_kernel
+@pytest.mark.parametrize("gelu", [False, True])
+def test_norm_and_gelu_are_the_same_both_ways(gelu: bool, threads: int) -> None:
+    norm = torch.nn.LayerNorm(320, eps=1e-6)
+    norm.weight.data, norm.bias.data = random(320, seed=3), random(320, seed=4)
+    weight, bias, x = random(160, 320), random(160, seed=1), 3 * random(2, 7, 320, seed=2) + 1
+    with torch.inference_mode():
+        found, expected = (
+            kind(weight, bias, norm=norm, gelu=gelu)(x) for kind in (KernelLinear, OneDnnLinear)
+        )
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-4)
+
+
+@needs_kernel
+def test_gelu_is_right_everywhere() -> None:
+    values = torch.cat([torch.linspace(-9, 9, 4000), torch.tensor([-1e4, -5.0, 0.0, 5.0, 1e4])])
+    found = torch.cat(
+        [
+            KernelLinear(torch.zeros(16, 32), some, gelu=True)(torch.zeros(1, 32))[0]
+            for some in _sixteens(values)
+        ]
+    )
+    wrong = (found[: len(values)] - functional.gelu(values)).abs()
+    assert (wrong <= 1e-5 + 1e-7 * values.abs()).all()
 
 
 @needs_kernel
