@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from bindsearch.encoders.imagebind.tiles import (
     LARGEST_SUM,
+    LEAST,
     OFFSET,
     OUTPUTS,
     ROWS,
@@ -28,42 +30,50 @@ from bindsearch.encoders.imagebind.tiles import (
     suits_shape,
 )
 
+if TYPE_CHECKING:
+    from bindsearch.encoders.imagebind.kernel import Kernel
+
 WEIGHT_LEVELS = 127
 _ROUNDING = STEPS  # what rounding can add to a sum of twice as many weights
 _AT_ONCE = 128  # rows that are quantised together, lest copies of a whole matrix pile up
-_LEAST = 1e-12  # instead of the scale of a row of zeros
 
 
-def int8_linear(weight: Tensor, bias: Tensor) -> Int8Linear:
+def int8_linear(
+    weight: Tensor, bias: Tensor, *, norm: nn.LayerNorm | None = None, gelu: bool = False
+) -> Int8Linear:
     """The 8-bit form of a linear layer that is fastest here; ``weight`` (outputs, columns) is float32."""
     layer: type[Int8Linear] = (
         KernelLinear if kernel_suits_processor() and suits_shape(*weight.shape) else OneDnnLinear
     )
-    return layer(weight, bias)
+    return layer(weight, bias, norm=norm, gelu=gelu)
 
 
 class Int8Linear(nn.Module):
-    """What the two ways of multiplying share; input and output are float32."""
+    """What the two ways of multiplying share; input and output are float32.
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    The layer takes what comes right before and after it along: ``norm`` of its input, ``gelu`` of its output.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, *, norm: nn.LayerNorm | None = None, gelu: bool = False
+    ) -> None:
         super().__init__()
         self.size = weight.numel()  # in bytes
         self.bias = nn.Parameter(bias.clone(), requires_grad=False)
+        self.norm, self.gelu = norm, gelu
         self.scales, levels = quantised(weight)  # (outputs,), (outputs, columns)
         self.pack(levels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, columns) to (B, L, outputs)."""
-        flat = x.flatten(0, -2)  # (n, columns)
-        largest = torch.maximum(flat.amax(dim=1), -flat.amin(dim=1)).clamp(min=_LEAST)  # (n,)
-        return self.product(flat, largest).view(*x.shape[:-1], -1)
+        return self.product(x.flatten(0, -2)).view(*x.shape[:-1], -1)
 
     def pack(self, levels: Tensor) -> None:
         """Keep the weights, (outputs, columns) int8, in the layout that they are used in."""
         raise NotImplementedError
 
-    def product(self, x: Tensor, largest: Tensor) -> Tensor:
-        """(n, columns), and the largest absolute value (n,) of each row, to (n, outputs)."""
+    def product(self, x: Tensor) -> Tensor:
+        """(n, columns) to (n, outputs)."""
         raise NotImplementedError
 
 
@@ -75,8 +85,10 @@ class OneDnnLinear(Int8Linear):
         self._packed = torch.ops.onednn.qlinear_prepack(levels, None)
         self._zeros = torch.zeros(len(levels), dtype=torch.int32)
 
-    def product(self, x: Tensor, largest: Tensor) -> Tensor:
+    def product(self, x: Tensor) -> Tensor:
         """See Int8Linear."""
+        x = x if self.norm is None else self.norm(x)
+        largest = torch.maximum(x.amax(dim=1), -x.amin(dim=1)).clamp(min=LEAST)  # (n,)
         levels = torch.round(x * (TOKEN_LEVELS / largest)[:, None]).add_(OFFSET).to(torch.uint8)
         tokens = (levels, 1 / TOKEN_LEVELS, OFFSET)
         weights = (self._packed, self.scales, self._zeros)
@@ -84,7 +96,8 @@ class OneDnnLinear(Int8Linear):
         sums: Tensor = torch.ops.onednn.qlinear_pointwise(
             *tokens, *weights, no_bias, *as_float32, *nothing_after
         )
-        return torch.addcmul(self.bias, sums, largest[:, None])
+        result = torch.addcmul(self.bias, sums, largest[:, None])
+        return nn.functional.gelu(result) if self.gelu else result
 
 
 class KernelLinear(Int8Linear):
@@ -97,26 +110,36 @@ class KernelLinear(Int8Linear):
         self._packed = fours.transpose(1, 2).contiguous()
         self._start = -OFFSET * levels.sum(dim=1, dtype=torch.int32)  # (outputs,)
 
-    def product(self, x: Tensor, largest: Tensor) -> Tensor:
+    def product(self, x: Tensor) -> Tensor:
         """See Int8Linear. Panels of outputs are divided among torch's number of threads."""
         from bindsearch.encoders.imagebind.kernel import compiled
 
         kernel = compiled()
-        x, factors = x.contiguous(), TOKEN_LEVELS / largest
+        tokens, scales = self._quantised_tokens(kernel, x.contiguous())
+        result = torch.empty(len(scales), len(self.scales))
+        arrays = (tokens, scales, self._packed, self._start, self.scales, self.bias, result)
+        addresses = [array.data_ptr() for array in arrays]
+        sizes = (len(tokens), x.shape[1], result.shape[1])
+        multiply = kernel.multiply_gelu if self.gelu else kernel.multiply
+        _side_by_side(
+            lambda panels: multiply(*addresses, *sizes, panels.start, len(panels)), sizes[-1] // OUTPUTS
+        )
+        return result[: len(x)]
+
+    def _quantised_tokens(self, kernel: Kernel, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``x`` (n, columns), after the norm, as whole tiles, and as many scales."""
         rows, columns = x.shape
         tiles = -(-rows // ROWS)
         tokens = torch.empty(tiles, columns // 4, ROWS, 4, dtype=torch.uint8)
-        kernel.quantise(x.data_ptr(), factors.data_ptr(), tokens.data_ptr(), rows, columns)
-        scales = nn.functional.pad(largest / TOKEN_LEVELS, (0, tiles * ROWS - rows))
-        result = torch.empty(tiles * ROWS, len(self.scales))
-        arrays = (tokens, scales, self._packed, self._start, self.scales, self.bias, result)
+        scales = torch.zeros(tiles * ROWS)
+        quantise, eps = kernel.quantise, list[float]()
+        arrays = [x, tokens, scales]
+        if self.norm is not None:
+            quantise, eps = kernel.quantise_norm, [self.norm.eps]
+            arrays[1:1] = [self.norm.weight, self.norm.bias]
         addresses = [array.data_ptr() for array in arrays]
-
-        def multiply(panels: range) -> None:
-            kernel.multiply(*addresses, tiles, columns, result.shape[1], panels.start, len(panels))
-
-        _side_by_side(multiply, len(self.scales) // OUTPUTS)
-        return result[:rows]
+        _side_by_side(lambda some: quantise(*addresses, columns, some.start, len(some), *eps), rows)
+        return tokens, scales
 
 
 def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +158,7 @@ def row_scales(weight: Tensor) -> Tensor:
     filled = nn.functional.pad(weight, (0, -weight.shape[1] % (4 * STEPS)))
     by_sum = torch.maximum(_largest_sum(filled), _largest_sum(-filled)) / (LARGEST_SUM - _ROUNDING)
     by_size = weight.abs().amax(dim=1) / WEIGHT_LEVELS
-    return torch.maximum(by_sum, by_size).clamp(min=_LEAST)
+    return torch.maximum(by_sum, by_size).clamp(min=LEAST)
 
 
 def _largest_sum(weight: Tensor) -> Tensor:

@@ -60,11 +60,11 @@ def bytes_of(model: nn.Module) -> int:
 class _Int8Attention(Attention):
     """Attention whose two linear layers are 8-bit."""
 
-    def __init__(self, full: Attention) -> None:
+    def __init__(self, full: Attention, norm: nn.LayerNorm) -> None:
         nn.Module.__init__(self)
         self.heads = full.heads
         self.bias_k, self.bias_v = full.bias_k, full.bias_v
-        self.in_proj = int8_linear(full.in_proj_weight, full.in_proj_bias)
+        self.in_proj = int8_linear(full.in_proj_weight, full.in_proj_bias, norm=norm)
         self.out_proj = _quantised(full.out_proj)
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
@@ -74,14 +74,17 @@ class _Int8Attention(Attention):
 
 
 def _quantise_block(block: Block) -> None:
-    block.attn = _Int8Attention(block.attn)
-    mlp: MLP = block.mlp
-    mlp.fc1, mlp.fc2 = _quantised(mlp.fc1), _quantised(mlp.fc2)
+    """Norms and GELU become part of the linear layers behind and before them."""
+    norm_1, mlp, norm_2 = block.norm_1, block.mlp, block.norm_2
+    assert isinstance(norm_1, nn.LayerNorm) and isinstance(mlp, MLP) and isinstance(norm_2, nn.LayerNorm)
+    block.attn = _Int8Attention(block.attn, norm_1)
+    block.mlp = nn.Sequential(_quantised(mlp.fc1, norm=norm_2, gelu=True), _quantised(mlp.fc2))
+    block.norm_1, block.norm_2 = nn.Identity(), nn.Identity()
 
 
-def _quantised(linear: nn.Module) -> Int8Linear:
+def _quantised(linear: nn.Module, *, norm: nn.LayerNorm | None = None, gelu: bool = False) -> Int8Linear:
     assert isinstance(linear, nn.Linear) and linear.bias is not None
-    return int8_linear(linear.weight, linear.bias)
+    return int8_linear(linear.weight, linear.bias, norm=norm, gelu=gelu)
 
 
 def _halve(part: nn.Module, half: torch.dtype) -> None:

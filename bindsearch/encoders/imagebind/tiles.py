@@ -15,6 +15,7 @@ STEPS = 8
 DEPTH = 4 * STEPS
 TOKEN_LEVELS = 63  # on either side of zero
 OFFSET = TOKEN_LEVELS + 1
+LEAST = 1e-12  # the least that a scale's row is taken for, should it be all zeros
 LARGEST_SUM = 32767 // (OFFSET + TOKEN_LEVELS)
 
 

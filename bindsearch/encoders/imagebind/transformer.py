@@ -80,9 +80,9 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, *, extra: bool) -> None:
         super().__init__()
         self.attn = Attention(width, heads, extra=extra)
-        self.norm_1 = nn.LayerNorm(width, NORM_EPS)
-        self.mlp = MLP(width)
-        self.norm_2 = nn.LayerNorm(width, NORM_EPS)
+        self.norm_1: nn.Module = nn.LayerNorm(width, NORM_EPS)
+        self.mlp: nn.Module = MLP(width)
+        self.norm_2: nn.Module = nn.LayerNorm(width, NORM_EPS)
 
     def forward(self, x: Tensor, mask: Tensor | None, picked: Tensor | None = None) -> Tensor:
         """(B, L, D) to (B, L, D), or with ``picked`` (B,) to (B, 1, D)."""
