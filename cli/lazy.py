@@ -25,6 +25,7 @@ COMMANDS = {
     "roots": ("overview:roots", "List the roots: the folders that the library watches."),
     "forget": ("forgetting:forget", "Take paths out of the library. Files on disk are never touched."),
     "models": ("models:app", "List, fetch, check and choose models."),
+    "eval": ("evaluating:app", "Measure how well a space finds and names files whose content is known."),
 }
 
 STYLE: dict[str, Any] = {

@@ -48,3 +48,17 @@ def top_k(similarity: Scores, truth: NDArray[np.int64], k: int) -> float:
     relevant = np.zeros(similarity.shape, np.bool_)
     relevant[np.arange(len(truth)), truth] = True
     return recall_at(ranks(similarity, relevant), k)
+
+
+def chance_at(relevant: Relevance, k: int) -> float:
+    """What ``recall_at`` would be on average if the items came in random order.
+
+    Of n items of which r are right, none is among k drawn without putting back with the probability
+    (n-r)/n * (n-r-1)/(n-1) * ..., k factors (the hypergeometric distribution at zero).
+    """
+    items = relevant.shape[1]
+    wrong = items - relevant.sum(axis=1)
+    missed = np.ones(len(relevant))
+    for drawn in range(min(k, items)):
+        missed *= np.maximum(wrong - drawn, 0) / (items - drawn)
+    return float(np.mean(1 - missed))

@@ -8,7 +8,8 @@ one span. All of it follows from the length alone, so that a part of a recording
 has.
 
 A span is silent, and not given, when nothing in it rises 0.0003 of full scale (-70 dBFS) over its mean:
-digital silence, a constant offset, and noise that nobody hears.
+digital silence, a constant offset, and noise that nobody hears. Its first and last 20 ms do not count: there
+resampling rings, and the span beside it hears them as well.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bindsearch.media import Floats, Sound
 
 SILENT_PEAK = 0.0003
 
-_EDGE_SECONDS = 0.02  # where resampling rings, because the recording begins or ends at a constant offset
+_EDGE_SECONDS = 0.02
 _SPLINTER_SECONDS = 1.0
 
 
@@ -77,7 +78,7 @@ class SpanCutter:
         """The spans that the recording's end completes."""
         total = self.position
         for start, end in [] if self.done else self._last_spans(total):
-            yield from self._span(start, end, total)
+            yield from self._span(start, end)
 
     def _last_spans(self, total: int) -> list[tuple[int, int]]:
         if self._next == 0 and total <= self._size + self._slack:
@@ -91,15 +92,15 @@ class SpanCutter:
             starts.append(total - self._size)
         return [(start, start + self._size) for start in starts]
 
-    def _span(self, start: int, end: int, total: int | None = None) -> Iterator[Sound]:
+    def _span(self, start: int, end: int) -> Iterator[Sound]:
         overlaps = start < self._wanted[1] and end > self._wanted[0]
         samples = self._kept[max(0, start - self._base) : end - self._base]
-        if overlaps and len(samples) and not self._silent(samples, start == 0, end == total):
+        if overlaps and len(samples) and not self._silent(samples):
             self.given += 1
             yield Sound(samples.copy(), self._rate, start / self._rate, end / self._rate)
 
-    def _silent(self, samples: Floats, at_beginning: bool, at_end: bool) -> bool:
+    def _silent(self, samples: Floats) -> bool:
         edge = round(_EDGE_SECONDS * self._rate)
         if len(samples) > 3 * edge:
-            samples = samples[edge * at_beginning : len(samples) - edge * at_end]
+            samples = samples[edge : len(samples) - edge]
         return bool(np.abs(samples - samples.mean(dtype=np.float64)).max() < SILENT_PEAK)

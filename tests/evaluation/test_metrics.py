@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bindsearch.evaluation.metrics import median_rank, ranks, recall_at, top_k
+from bindsearch.evaluation.metrics import chance_at, median_rank, ranks, recall_at, top_k
 
 
 @st.composite
@@ -88,3 +90,30 @@ def test_ranks_do_not_change_when_scores_are_stretched(
 ) -> None:
     similarity, relevant = table
     assert np.array_equal(ranks(similarity, relevant), ranks(similarity * 4 + 1, relevant))
+
+
+@given(tables(), st.integers(1, 9))
+def test_chance_is_the_share_of_all_draws_that_hold_a_right_answer(
+    table: tuple[NDArray[np.float32], NDArray[np.bool_]], k: int
+) -> None:
+    _, relevant = table
+    shares = []
+    for row in relevant.tolist():
+        draws = list(combinations(row, min(k, len(row))))
+        shares.append(sum(any(drawn) for drawn in draws) / len(draws))
+    assert chance_at(relevant, k) == pytest.approx(np.mean(shares))
+
+
+@given(tables(), st.data())
+def test_top_k_agrees_with_sorting_classes(
+    table: tuple[NDArray[np.float32], NDArray[np.bool_]], data: st.DataObject
+) -> None:
+    similarity, _ = table
+    classes = similarity.shape[1]
+    truth = [data.draw(st.integers(0, classes - 1)) for _ in similarity]
+    k = data.draw(st.integers(1, classes))
+    right = [
+        rank_by_sorting(scores.tolist(), [place == own for place in range(classes)]) <= k
+        for scores, own in zip(similarity, truth, strict=True)
+    ]
+    assert top_k(similarity, np.array(truth), k) == pytest.approx(np.mean(right))
