@@ -28,6 +28,7 @@ from bindsearch.index.changes import SegmentFacts
 from bindsearch.index.records import find_content
 from bindsearch.index.schema import Stage
 from bindsearch.ingest.chunk import Done, Encoded, write_chunk
+from bindsearch.ingest.interrupts import Interrupts
 from bindsearch.ingest.plan import Job
 from bindsearch.ingest.progress import Progress, RunReport
 from bindsearch.ingest.reading import Claim, Claims, Decoded, Ended, Failed, Item, Known, read_job
@@ -95,11 +96,12 @@ class Pipeline:
         feed = _Feed(jobs, self._stopping)
         settings = self._settings
         sandboxes = [Sandbox(settings.decoder_seconds, settings.decoder_memory) for _ in range(self._workers)]
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
+        with Interrupts() as interrupts, ThreadPoolExecutor(self._workers, "read") as pool:
             readers = [pool.submit(self._read, feed, sandbox) for sandbox in sandboxes]
             try:
                 while self._open:
                     self._step(readers)
+                    interrupts.check()
             finally:
                 self._stopping.set()
                 self._commit()
