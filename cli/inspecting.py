@@ -85,12 +85,9 @@ def inspect(
 
 
 def _options(settings: Settings) -> LoadOptions:
-    from dataclasses import fields
-
     from bindsearch.loaders import LoadOptions
-    from bindsearch.settings import LoadSettings
 
-    return LoadOptions(**{field.name: getattr(settings, field.name) for field in fields(LoadSettings)})
+    return LoadOptions.of(settings)
 
 
 def _space(library: Path, settings: Settings) -> Space:

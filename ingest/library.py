@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -35,7 +34,7 @@ from bindsearch.index.overview import (
 from bindsearch.index.store import Store
 from bindsearch.media import Passage
 from bindsearch.query import Query, Term, TermKind, parse_query
-from bindsearch.settings import LoadSettings, Settings, library_folder
+from bindsearch.settings import Settings, library_folder
 
 if TYPE_CHECKING:
     from bindsearch.ingest.previews import Previews
@@ -237,8 +236,7 @@ class Library:
             from bindsearch.ingest.previews import Previews
             from bindsearch.loaders import LoadOptions
 
-            chosen = {field.name: getattr(self.settings, field.name) for field in fields(LoadSettings)}
-            self._previews = Previews(self.folder, self.settings, LoadOptions(**chosen))
+            self._previews = Previews(self.folder, self.settings, LoadOptions.of(self.settings))
         return self._previews
 
     def _sweep_previews(self, store: Store) -> None:
@@ -300,5 +298,4 @@ class Library:
     def _load_options(self, encoder: Encoder) -> LoadOptions:
         from bindsearch.loaders import LoadOptions
 
-        chosen = {field.name: getattr(self.settings, field.name) for field in fields(LoadSettings)}
-        return LoadOptions(**chosen, picture_side=encoder.picture_side)
+        return LoadOptions.of(self.settings, encoder.picture_side)

@@ -8,8 +8,9 @@ and a reason that a person understands, for anything that is wrong with the byte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Self
 
 from bindsearch.media import Media
 from bindsearch.modality import Modality
@@ -28,6 +29,12 @@ class LoadOptions(LoadSettings):
     picture_side: int | None = None
     sound_rate: int = 16_000
     part: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, settings: LoadSettings, picture_side: int | None = None) -> Self:
+        """What ``settings`` say, with what an encoder asks for."""
+        chosen = {field.name: getattr(settings, field.name) for field in fields(LoadSettings)}
+        return cls(**chosen, picture_side=picture_side)
 
 
 @dataclass(frozen=True, slots=True)
