@@ -20,6 +20,9 @@ Each carries what it is about (a path, an id) and, where there is one, a hint th
 from __future__ import annotations
 
 import os
+from typing import Self
+
+_SHOWN = 120  # characters of an expression that a message repeats
 
 
 class BindsearchError(Exception):
@@ -37,7 +40,37 @@ class BindsearchError(Exception):
 
 
 class QueryError(BindsearchError):
-    """The query cannot be understood or names something that is not there."""
+    """The query cannot be understood or names something that is not there.
+
+    ``position`` is the place in ``expression``, the query as it was written, that the error is about:
+    characters from 0; both None where there is no such place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        subject: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        expression: str | None = None,
+    ) -> None:
+        super().__init__(message, subject=subject, hint=hint)
+        self.position = position
+        self.expression = expression
+
+    def at(self, position: int | None, expression: str | None) -> Self:
+        """This error, pointing into the query that it turned out to be about."""
+        self.position, self.expression = position, expression
+        return self
+
+    def __str__(self) -> str:
+        if self.position is None or self.expression is None:
+            return super().__str__()
+        line = " ".join(self.expression.split())
+        shown = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+        text = f"{self.subject or shown}: {self.message}, at character {self.position + 1}"
+        return f"{text} ({self.hint})" if self.hint else text
 
 
 class SettingsError(BindsearchError):

@@ -107,4 +107,22 @@ class MotionLog:
     end: float
 
 
-Media = Picture | Clip | Passage | Sound | DepthMap | HeatMap | MotionLog
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """A span of the log of any other sensor.
+
+    ``times`` is (n,), float64, seconds from the log's beginning, rising; ``values`` is (n, channels),
+    float32, NaN where a reading is missing. ``start`` and ``end`` are seconds from the log's beginning. A log
+    without a clock has the numbers of its readings for ``times``, and None for ``start`` and ``end``.
+    ``channels`` are the channels' names, none where they have none.
+    """
+
+    modality: ClassVar[Modality] = Modality.SENSOR
+    times: NDArray[np.float64]
+    values: Floats
+    start: float | None = None
+    end: float | None = None
+    channels: tuple[str, ...] = ()
+
+
+Media = Picture | Clip | Passage | Sound | DepthMap | HeatMap | MotionLog | Readings

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class Modality(StrEnum):
-    """What a segment is. ImageBind's vision tower serves both ``IMAGE`` and ``VIDEO``."""
+    """What a segment is. ImageBind's vision tower serves both ``IMAGE`` and ``VIDEO``.
+
+    ``SENSOR`` is readings of any other sensor, that somebody has bound to a space.
+    """
 
     IMAGE = "image"
     VIDEO = "video"
@@ -15,3 +18,4 @@ class Modality(StrEnum):
     DEPTH = "depth"
     THERMAL = "thermal"
     IMU = "imu"
+    SENSOR = "sensor"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
-from bindsearch.errors import BindsearchError, LibraryError, LibraryMissing
+from bindsearch.errors import BindsearchError, LibraryError, LibraryMissing, QueryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,10 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
             sys.stdout.flush()
         except BindsearchError as error:
             typer.echo(f"bindsearch: {printable(str(error))}", err=True)
+            if isinstance(error, QueryError) and error.expression and error.position is not None:
+                from bindsearch.cli.pointing import point
+
+                typer.echo(point(error.expression, error.position), err=True)
             raise typer.Exit(_exit_code(error)) from None
         except KeyboardInterrupt:
             typer.echo("bindsearch: interrupted; what was finished is kept", err=True)

@@ -158,7 +158,10 @@ def _measures(group: Group) -> Iterator[str]:
         yield f"{group.constants['rate']:,} Hz"
     if "level" in told:
         yield f"level {_from_to(told['level'], 'dB', 0)}, peak {max(told['peak']):.0f} dB"
-    for sensor in ("accelerometer", "gyroscope"):
+    if "channels" in group.constants:
+        yield f"{group.constants['channels']} channels"
+        yield _from_to(told["readings"], "readings each", 0)
+    for sensor in ("accelerometer", "gyroscope", "sensor"):
         if f"{sensor}_hz" in told:
             yield _sensor(sensor, told[f"{sensor}_hz"], told[f"{sensor}_longest_gap"])
     if "characters" in told:

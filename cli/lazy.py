@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "index": ("indexing:index", "Take folders into the library, or bring it up to date."),
     "search": ("searching:search", "Find moments by words, by a file, or by a sum of both."),
+    "explain": ("explaining:explain", "Show how a query is understood, and why its hits score as they do."),
     "inspect": (
         "inspecting:inspect",
         "Show what indexing would make of files: what they are, what is in them.",
@@ -24,6 +25,7 @@ COMMANDS = {
     "failures": ("overview:failures", "List the files that could not be taken in, with the reason."),
     "roots": ("overview:roots", "List the roots: the folders that the library watches."),
     "forget": ("forgetting:forget", "Take paths out of the library. Files on disk are never touched."),
+    "bind": ("binding:bind", "Teach a space a sense: files of one kind, by what belongs to them."),
     "models": ("models:app", "List, fetch, check and choose models."),
     "eval": ("evaluating:app", "Measure how well a space finds and names files whose content is known."),
 }

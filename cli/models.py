@@ -106,17 +106,46 @@ def pull_model(
 @one_line_errors
 def add_model(
     context: typer.Context,
-    model_id: ModelId,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its checkpoint: .pth or .safetensors.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="ID|FOLDER", help="The model, or a folder made by 'bindsearch bind'."),
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Its checkpoint: .pth or .safetensors.")
+    ] = None,
     yes: Yes = False,
     sha256: Sha256 = None,
 ) -> None:
-    """Install a model from a checkpoint that is on this machine already. The file is left as it is.
+    """Install a model from what is on this machine already: a checkpoint, or a folder that was bound here.
+
+    The file or the folder is left as it is.
 
     Example:
 
         bindsearch models add imagebind-huge ~/Downloads/imagebind_huge.pth
+
+        bindsearch models add ./radar
     """
+    if file is None:
+        _add_folder(context, Path(model).expanduser())
+    else:
+        _add_checkpoint(context, model, file.expanduser(), yes, sha256)
+
+
+def _add_folder(context: typer.Context, folder: Path) -> None:
+    from bindsearch.cli.transfer import watching
+    from bindsearch.models.install import add_folder
+
+    if not folder.is_dir():
+        hint = "name a model and its checkpoint, or a folder that 'bindsearch bind' has made"
+        raise EncoderError("no such folder", subject=str(folder), hint=hint)
+    with watching(quiet=context.obj.quiet) as watcher:
+        model = add_folder(folder, watcher=watcher)
+    say(context, printable(f"installed {model.id}; its licence: {model.licence}"))
+    say(context, f"'bindsearch models use {model.id}' makes it the library's")
+
+
+def _add_checkpoint(context: typer.Context, model_id: str, file: Path, yes: bool, sha256: str | None) -> None:
     from bindsearch.cli.transfer import watching
     from bindsearch.models import shelf
     from bindsearch.models.install import add
@@ -124,7 +153,7 @@ def add_model(
     offer = shelf.offer_of(model_id)
     _accept(offer, yes)
     with watching(quiet=context.obj.quiet) as watcher:
-        model = add(offer, file.expanduser(), sha256=sha256, watcher=watcher)
+        model = add(offer, file, sha256=sha256, watcher=watcher)
     _tell_installed(context, model)
 
 
@@ -169,6 +198,12 @@ def use_model(context: typer.Context, model_id: ModelId) -> None:
 
         bindsearch models use imagebind-huge
     """
+    from bindsearch.encoders.registry import is_folder
+
+    if is_folder(model_id):
+        # The library keeps the name, and would look for the folder wherever it is opened from.
+        hint = f"'bindsearch models add {model_id}' installs it"
+        raise EncoderError("is a folder, not the name of a model", subject=model_id, hint=hint)
     with context.obj.open() as library:
         active = library.use(model_id)
     if active.filling is None:

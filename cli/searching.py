@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import gc
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bindsearch.cli.common import FOUND_NOTHING, Json, one_line_errors, say
+from bindsearch.cli.common import FOUND_NOTHING, Context, Json, one_line_errors, say
 from bindsearch.modality import Modality
-from bindsearch.query import Query, TermKind, parse_query
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bindsearch.encoders import Encoder
     from bindsearch.index.filters import Filter
-    from bindsearch.settings import Settings
+    from bindsearch.index.hits import Hit
 
 
 @one_line_errors
@@ -62,10 +59,12 @@ def search(
 ) -> None:
     """Find moments by words, by a file, or by a sum of both.
 
-    A term is words ("a dog on the beach") or a file (photo.jpg); + adds a term, - takes it away, and a
-    weight before it counts it more or less (0.5*"snow"). An argument that names a file is that file;
-    text: before it makes it words. The score is the cosine between query and hit, at most 1. Exit
-    code 1 says that nothing was found.
+    A term is words ("a dog on the beach"), a file (photo.jpg), a span of one (clip.mp4[1:20-1:25]), or a
+    segment (@1234); + adds a term, - takes it away, a weight before it counts it more or less
+    (0.5*"snow"), and parentheses group. An argument that names a file is that file; text: before it makes
+    it words, audio: or image: asks with a film's sound or pictures, and - alone reads a file from standard
+    input. The score is the cosine between query and hit, at most 1. Exit code 1 says that nothing was
+    found.
 
     Example:
 
@@ -73,18 +72,13 @@ def search(
 
         bindsearch search photo.jpg + "at night" - 0.5*"people" --type image --since 2024
 
+        bindsearch search 'clip.mp4[1:20-1:25] - 0.5*(cars + "a crowd")'
+
         bindsearch search "birthday cake" -0 | xargs -0 open
     """
     gc.disable()  # one search leaves little garbage, and looking for it takes a tenth of its time
-    with ThreadPoolExecutor(1) as pool:
-        # Loading weights and importing SQLAlchemy each take a third of a second, and do not wait for
-        # one another.
-        warm = _WarmEncoder(pool, context.obj.folder(), context.obj.settings(), parse_query(query))
-        from bindsearch.ingest.library import Library
-
-        wanted = _filter(types or [], folders or [], since, until, offline)
-        with Library.open(context.obj.folder(), opener=warm) as library:
-            hits = library.search(query, k, wanted, all_moments=all_moments)
+    wanted = partial(_filter, types or [], folders or [], since, until, offline)
+    hits = _search(context.obj, query, k, wanted, all_moments=all_moments)
     if not hits:
         say(context, "nothing found")
         raise typer.Exit(FOUND_NOTHING)
@@ -99,33 +93,22 @@ def search(
             write_hits(hits, thumbnails, library.preview)
 
 
-class _WarmEncoder:
-    """Opens the encoder of the space that will most likely answer, at once and in another thread.
+def _search(
+    context: Context, query: list[str], k: int, wanted: Callable[[], Filter], *, all_moments: bool
+) -> list[Hit]:
+    """The hits; whatever is slow to import is imported while weights are being loaded."""
+    from bindsearch.cli.standard_input import with_stdin
+    from bindsearch.cli.warming import WarmEncoder
+    from bindsearch.query import parse_query
 
-    The tower for words is loaded, too, if the query has any.
-    """
+    with WarmEncoder(context.folder(), context.settings()) as warm:
+        parsed = parse_query(query)
+        warm.expect(parsed)
+        from bindsearch.ingest.library import Library
 
-    def __init__(self, pool: ThreadPoolExecutor, folder: Path, settings: Settings, query: Query) -> None:
-        from bindsearch.index.peek import peek_answering
-
-        self._threads = settings.workers
-        self._name = peek_answering(folder) or settings.space
-        has_words = any(term.kind is TermKind.TEXT for term in query.terms)
-        self._encoder = pool.submit(self._load, has_words)
-
-    def __call__(self, name: str) -> Encoder:
-        return self._encoder.result() if name == self._name else self._open(name)
-
-    def _load(self, has_words: bool) -> Encoder:
-        encoder = self._open(self._name)
-        if has_words:
-            encoder.warm(Modality.TEXT)
-        return encoder
-
-    def _open(self, name: str) -> Encoder:
-        from bindsearch.encoders import open_encoder
-
-        return open_encoder(name, threads=self._threads)
+        chosen = wanted()
+        with with_stdin(parsed) as asked, Library.open(context.folder(), opener=warm) as library:
+            return library.search(asked, k, chosen, all_moments=all_moments)
 
 
 def _filter(

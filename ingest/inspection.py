@@ -19,7 +19,18 @@ from bindsearch.loaders import FileFacts, Hint, LoadedFile, LoadOptions, Surroun
 from bindsearch.loaders.habits import LEVELS, habit
 from bindsearch.loaders.rules import RULES_FILE, Rules
 from bindsearch.loaders.signatures import Family
-from bindsearch.media import Clip, DepthMap, Floats, HeatMap, Media, MotionLog, Passage, Picture, Sound
+from bindsearch.media import (
+    Clip,
+    DepthMap,
+    Floats,
+    HeatMap,
+    Media,
+    MotionLog,
+    Passage,
+    Picture,
+    Readings,
+    Sound,
+)
 from bindsearch.modality import Modality
 
 FIRST_SECONDS = 60.0
@@ -35,11 +46,12 @@ _FLOOR = 1e-10  # mean square of samples; -100 dB, quieter than 16 bits
 class Group:
     """All media of one modality in a file.
 
-    ``constants`` is what they share: ``shape``, ``rate`` (Hz), ``unit``, ``focal_length``, ``baseline``.
+    ``constants`` is what they share: ``shape``, ``rate`` (Hz), ``unit``, ``focal_length``, ``baseline``,
+    ``channels``, how many.
     ``ranges`` are the least and the greatest of: ``characters``; ``metres``, ``holes`` (share of points
     without a value); ``celsius`` or ``relative``; ``level`` and ``peak`` (dB, 0 is full scale);
-    ``accelerometer_hz``, ``accelerometer_longest_gap`` (s) and those of ``gyroscope``. ``spans`` are the
-    first few's seconds, or lines of a text.
+    ``accelerometer_hz``, ``accelerometer_longest_gap`` (s), those of ``gyroscope`` and of ``sensor``; its
+    ``readings``, how many. ``spans`` are the first few's seconds, or lines of a text.
     """
 
     modality: Modality
@@ -132,6 +144,8 @@ def _count(group: Group, media: Media) -> None:
 def _span(media: Media) -> tuple[float, float] | None:
     if isinstance(media, (Clip, Sound, MotionLog)):
         return round(media.start, 3), round(media.end, 3)
+    if isinstance(media, Readings) and media.start is not None and media.end is not None:
+        return round(media.start, 3), round(media.end, 3)
     if isinstance(media, Passage) and media.first_line is not None and media.last_line is not None:
         return media.first_line, media.last_line
     return None
@@ -150,6 +164,8 @@ def _constants(media: Media) -> dict[str, Any]:
             return {"shape": list(metres.shape)} | {k: v for k, v in sensor.items() if v is not None}
         case HeatMap(heat, celsius):
             return {"shape": list(heat.shape), "unit": "celsius" if celsius else "relative"}
+        case Readings(values=values):
+            return {"channels": values.shape[1]}
     return {}
 
 
@@ -164,15 +180,17 @@ def _ranges(media: Media) -> dict[str, Range]:
         case HeatMap(heat, celsius):
             return _values("celsius" if celsius else "relative", heat)
         case MotionLog(times, acceleration, rotation):
-            return {
-                f"{sensor}_{unit}": _twice(value)
-                for sensor, values in (("accelerometer", acceleration), ("gyroscope", rotation))
-                for unit, value in (
-                    ("hz", _rate(times, values)),
-                    ("longest_gap", _longest_gap(times, values)),
-                )
-            }
+            return _pace("accelerometer", times, acceleration) | _pace("gyroscope", times, rotation)
+        case Readings(times, values, start):
+            count = {"readings": _twice(len(times))}
+            return count if start is None else count | _pace("sensor", times, values[:, :1] * 0)
     return {}
+
+
+def _pace(sensor: str, times: NDArray[np.float64], values: Floats) -> dict[str, Range]:
+    """The rate of a sensor's readings, and the longest time between two."""
+    told = ("hz", _rate(times, values)), ("longest_gap", _longest_gap(times, values))
+    return {f"{sensor}_{unit}": _twice(value) for unit, value in told}
 
 
 def _values(name: str, values: Floats) -> dict[str, Range]:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bindsearch.arithmetic import combine
 from bindsearch.encoders import Encoder, open_encoder
-from bindsearch.errors import EncoderError, LibraryMissing, QueryError
+from bindsearch.errors import EncoderError, LibraryMissing
 from bindsearch.index.active import ActiveSpaces, answering_name, find_filling, read_active
 from bindsearch.index.filters import Filter
 from bindsearch.index.hits import Hit
@@ -32,11 +31,12 @@ from bindsearch.index.overview import (
     list_spaces,
 )
 from bindsearch.index.store import Store
-from bindsearch.media import Passage
-from bindsearch.query import Query, Term, TermKind, parse_query
+from bindsearch.query import Query, parse_query
 from bindsearch.settings import Settings, library_folder
 
 if TYPE_CHECKING:
+    from bindsearch.ingest.asking import Asked
+    from bindsearch.ingest.explaining import Explanation
     from bindsearch.ingest.previews import Previews
     from bindsearch.ingest.progress import Progress, RunReport
     from bindsearch.loaders import LoadOptions
@@ -173,16 +173,41 @@ class Library:
     ) -> list[Hit]:
         """The ``k`` best hits for a query, best first; one a file unless ``all_moments``.
 
-        ``query`` is an expression, a list of shell arguments, or a parsed Query. Raises QueryError for one
-        that cannot be understood, MediaError for a file in it that cannot be read.
+        ``query`` is an expression, a list of shell arguments, or a parsed Query. Raises QueryError, with its
+        position, for one that cannot be understood, MediaError for a file in it that cannot be read.
         """
         encoder = self.encoder
-        vector = self._embed(query, encoder)
+        vector = self._ask(query, encoder).vector
         return self._reading().search(vector, encoder.space, k, wanted, all_moments=all_moments)
 
     def embed(self, query: str | Sequence[str] | Query) -> NDArray[np.float32]:
         """The unit vector (d,) of a query in the space that answers searches."""
-        return self._embed(query, self.encoder)
+        return self._ask(query, self.encoder).vector
+
+    def explain(
+        self,
+        query: str | Sequence[str] | Query,
+        k: int = 3,
+        wanted: Filter | None = None,
+        *,
+        item: str | None = None,
+    ) -> Explanation:
+        """How a query was understood, and each part's share in the score of its ``k`` best hits.
+
+        With ``item``, a file or a segment such as ``@12``, its best moments take the place of the hits; a
+        file need not be in the library. Raises what ``search`` does.
+        """
+        from bindsearch.ingest.asking import Asker
+        from bindsearch.ingest.explaining import explain_hits, explain_item
+
+        encoder = self.encoder
+        store = self._reading()
+        if item is None:
+            asked = self._ask(query, encoder)
+            hits = store.search(asked.vector, encoder.space, k, wanted)
+            return explain_hits(asked, hits, encoder.space, store.catalog)
+        with Asker(encoder, self.settings, store.catalog) as asker:
+            return explain_item(asker, query if isinstance(query, Query) else parse_query(query), item, k)
 
     def preview(self, segment_id: int, side: int = 256) -> Path:
         """A picture (WebP, at most ``side`` points wide and high) of a segment, kept for the next time.
@@ -266,34 +291,12 @@ class Library:
             return False
         return True
 
-    def _embed(self, query: str | Sequence[str] | Query, encoder: Encoder) -> NDArray[np.float32]:
+    def _ask(self, query: str | Sequence[str] | Query, encoder: Encoder) -> Asked:
+        from bindsearch.ingest.asking import Asker
+
         parsed = query if isinstance(query, Query) else parse_query(query)
-        self._reading()
-        vectors = np.stack([self._embed_term(term, encoder) for term in parsed.terms])
-        return combine(vectors, [term.weight for term in parsed.terms])
-
-    def _embed_term(self, term: Term, encoder: Encoder) -> NDArray[np.float32]:
-        """The unit vector of one term; that of a file with several segments is their mean's direction.
-
-        A film asks with its pictures and a captioned photo with its picture; only a file that the space
-        cannot embed as what it is asks with what else is in it.
-        """
-        if term.kind is TermKind.TEXT:
-            vector: NDArray[np.float32] = encoder.encode([Passage(term.value)])[0]
-            return vector
-        from bindsearch.loaders import Surroundings
-        from bindsearch.sandbox import Sandbox
-
-        path = Path(term.value).expanduser()
-        known = encoder.space.modalities
-        with Sandbox(self.settings.decoder_seconds, self.settings.decoder_memory) as sandbox:
-            loaded = sandbox.load(path, self._load_options(encoder), Surroundings().hint(path))
-            wanted = {loaded.facts.modality} & known or known
-            vectors = [encoder.encode([media]) for media in loaded.media if media.modality in wanted]
-        if not vectors:
-            reason = f"{encoder.space.id} does not embed {loaded.facts.modality}"
-            raise QueryError(reason, subject=term.value)
-        return combine(np.concatenate(vectors), [1.0] * len(vectors))
+        with Asker(encoder, self.settings, self._reading().catalog) as asker:
+            return asker.ask(parsed)
 
     def _load_options(self, encoder: Encoder) -> LoadOptions:
         from bindsearch.loaders import LoadOptions

@@ -35,6 +35,7 @@ HEAVY = {
     "faiss": (),
     "flyr": (),
     "ftfy": (),
+    "lark": (),
     "librosa": (),
     "llvmlite": ("bindsearch.encoders.imagebind.kernel",),
     "onnx": ("bindsearch.training",),
@@ -59,7 +60,8 @@ HEAVY = {
 LIGHT = ("bindsearch.cli",)
 LIGHT_MODULES = {
     *("bindsearch", "bindsearch.__main__", "bindsearch.errors", "bindsearch.modality"),
-    *("bindsearch.query", "bindsearch.settings", "bindsearch.when"),
+    *("bindsearch.query", "bindsearch.query.files", "bindsearch.query.grammar", "bindsearch.query.meaning"),
+    *("bindsearch.query.scanner", "bindsearch.query.tree", "bindsearch.settings", "bindsearch.when"),
 }
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bindsearch.encoders import describe_space
+from bindsearch.encoders.registry import MOST_BOUND, is_folder
 from bindsearch.errors import EncoderError
 from bindsearch.modality import Modality
+from bindsearch.models.shelf import base_of
 
 MANIFEST_FILE = "manifest.json"
 
@@ -21,13 +23,26 @@ Pairs = frozenset[frozenset[Modality]]
 
 
 def is_emergent(space: str, source: Modality, target: Modality) -> bool | None:
-    """Whether the space of that name never saw the two together; None where it does not tell."""
-    try:
-        folder = describe_space(space.partition("@")[0]).path
-    except EncoderError:
-        return None
-    pairs = trained_pairs(folder)
-    return None if pairs is None else _pair(source, target) not in pairs and len(_pair(source, target)) == 2
+    """Whether the space of that name never saw the two together; None where it does not tell.
+
+    What the space that it was bound to saw together counts as well.
+    """
+    wanted = _pair(source, target)
+    name: str | None = space
+    told = True
+    for _ in range(MOST_BOUND + 1):
+        if name is None:
+            break
+        try:
+            folder = describe_space(name if is_folder(name) else name.partition("@")[0]).path
+        except EncoderError:
+            return None
+        pairs = trained_pairs(folder)
+        if pairs is not None and wanted in pairs:
+            return False
+        told &= pairs is not None
+        name = base_of(folder)
+    return len(wanted) == 2 if told else None
 
 
 def trained_pairs(folder: Path) -> Pairs | None:

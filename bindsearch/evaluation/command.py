@@ -17,6 +17,7 @@ from bindsearch.modality import Modality
 if TYPE_CHECKING:
     from bindsearch.encoders import Encoder
     from bindsearch.evaluation.embedding import Embedder
+    from bindsearch.evaluation.manifest import Manifests
 
 MODULE = "python -m bindsearch.evaluation"
 EXAMPLES = {
@@ -53,20 +54,28 @@ def _embedder(
     return Embedder((encoder_of or open_encoder)(options.space), options.cache, say)
 
 
+def _manifests(options: argparse.Namespace) -> Manifests:
+    """The rows that the options ask for; SettingsError where a --rename names what no row is called."""
+    from bindsearch.evaluation.manifest import Manifests, parse_renames, parse_where
+
+    renames = parse_renames(options.rename, options.rename_file)
+    rows = Manifests(options.manifest, parse_where(options.where), renames)
+    rows.check_labels(parse_renames(options.rename))
+    return rows
+
+
 def _run_retrieval(options: argparse.Namespace, embedder: Callable[[], Embedder]) -> str:
     from bindsearch.evaluation.bonds import is_emergent
     from bindsearch.evaluation.report import json_text, retrieval_text
     from bindsearch.evaluation.retrieval import retrieval
 
     source, target = _modality(options.source), _modality(options.target)
-    opened = embedder()
-    directions = retrieval(
-        options.manifest, options.split, source, target, opened, by=options.by, limit=options.limit
-    )
+    rows, opened = _manifests(options), embedder()
+    directions = retrieval(rows, options.split, source, target, opened, by=options.by, limit=options.limit)
     emergent = is_emergent(options.space, source, target)
     if options.json:
         figures = {"by": options.by, "emergent": emergent, "directions": list(map(asdict, directions))}
-        return json_text(options, opened.space.key, figures)
+        return json_text(options, rows, opened.space.key, figures)
     return retrieval_text(directions, opened.space.id, emergent)
 
 
@@ -74,20 +83,24 @@ def _run_zeroshot(options: argparse.Namespace, embedder: Callable[[], Embedder])
     from bindsearch.evaluation.report import json_text, zeroshot_text
     from bindsearch.evaluation.zeroshot import zero_shot
 
-    modality, opened = _modality(options.modality), embedder()
+    modality, rows, opened = _modality(options.modality), _manifests(options), embedder()
     figures = zero_shot(
-        options.manifest, options.split, modality, opened, templates=options.template, limit=options.limit
+        rows, options.split, modality, opened, templates=options.template, limit=options.limit
     )
-    return json_text(options, opened.space.key, asdict(figures)) if options.json else zeroshot_text(figures)
+    return (
+        json_text(options, rows, opened.space.key, asdict(figures))
+        if options.json
+        else zeroshot_text(figures)
+    )
 
 
 def _run_fewshot(options: argparse.Namespace, embedder: Callable[[], Embedder]) -> str:
     from bindsearch.evaluation.fewshot import few_shot
     from bindsearch.evaluation.report import fewshot_text, json_text
 
-    modality, opened = _modality(options.modality), embedder()
+    modality, rows, opened = _modality(options.modality), _manifests(options), embedder()
     figures = few_shot(
-        options.manifest,
+        rows,
         (options.train_split, options.split),
         modality,
         opened,
@@ -96,7 +109,9 @@ def _run_fewshot(options: argparse.Namespace, embedder: Callable[[], Embedder]) 
         seed=options.seed,
         limit=options.limit,
     )
-    return json_text(options, opened.space.key, asdict(figures)) if options.json else fewshot_text(figures)
+    return (
+        json_text(options, rows, opened.space.key, asdict(figures)) if options.json else fewshot_text(figures)
+    )
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -167,6 +182,23 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="CSV",
         help="a folder's manifest.csv; may be repeated, for the rows of all of them",
+    )
+    command.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only rows with that value in that column; may be repeated, also for other values of it",
+    )
+    command.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="FROM=TO",
+        help="count one label as another, or with nothing after = leave its rows out; may be repeated",
+    )
+    command.add_argument(
+        "--rename-file", type=Path, metavar="CSV", help="such pairs in the columns label and shared"
     )
     command.add_argument("--split", default="test", help="which rows are measured (default: test)")
     command.add_argument("--space", default="compact", metavar="NAME", help="which space (default: compact)")

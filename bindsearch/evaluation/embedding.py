@@ -20,7 +20,7 @@ from bindsearch.errors import EncoderError, MediaError
 from bindsearch.evaluation.arrays import MotionArrays
 from bindsearch.evaluation.keep import Keep
 from bindsearch.evaluation.manifest import Row
-from bindsearch.loaders import LoadOptions, Surroundings, load
+from bindsearch.loaders import Hint, LoadOptions, Surroundings, load
 from bindsearch.media import Media, Passage
 from bindsearch.modality import Modality
 
@@ -102,7 +102,7 @@ class Embedder:
     def _means(self, rows: Sequence[Row]) -> Vectors:
         sums = np.zeros((len(rows), self.space.dimensions))
         found = np.zeros(len(rows), np.bool_)
-        for batch in _batches((place, media) for place, row in enumerate(rows) for media in self._media(row)):
+        for batch in _batches((place, media) for place, row in enumerate(rows) for media in self.media(row)):
             places = [place for place, _ in batch]
             np.add.at(sums, places, self._encoder.encode([media for _, media in batch]))
             found[places] = True
@@ -111,14 +111,23 @@ class Embedder:
             raise MediaError(f"holds no {empty.modality} that can be encoded", subject=str(empty.path))
         return _unit(sums)
 
-    def _media(self, row: Row) -> Iterator[Media]:
+    def media(self, row: Row) -> Iterator[Media]:
+        """The media of a row that are of its modality. Raises MediaError for a file that cannot be read."""
         if row.index is not None:
-            media: Iterator[Media] = iter([self._arrays.window(row.path, row.index)])
+            window = self._arrays.readings if row.modality is Modality.SENSOR else self._arrays.window
+            media: Iterator[Media] = iter([window(row.path, row.index)])
         else:
             options = LoadOptions(picture_side=self._encoder.picture_side)
-            media = load(row.path, options, self._surroundings.hint(row.path)).media
+            media = load(row.path, options, self._hint(row)).media
         # A film sounds as well, and a caption beside a photo is text: neither is what the row is about.
         return (one for one in media if one.modality is row.modality)
+
+    def _hint(self, row: Row) -> Hint:
+        """What the place of a row's file says of it; that it is a sensor's log, the manifest has said."""
+        hint = self._surroundings.hint(row.path)
+        if row.modality is Modality.SENSOR and not hint.wishes(Modality.SENSOR):
+            return Hint(modality=Modality.SENSOR, ruled=True)
+        return hint
 
 
 def _batches(items: Iterator[T]) -> Iterator[list[T]]:

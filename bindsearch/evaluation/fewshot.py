@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from bindsearch.encoders import Vectors
 from bindsearch.errors import SettingsError
 from bindsearch.evaluation.embedding import Embedder
-from bindsearch.evaluation.manifest import Row, named, read_rows, spread
+from bindsearch.evaluation.manifest import Manifests, Row, spread
 from bindsearch.evaluation.metrics import top_k
 from bindsearch.evaluation.probe import FEW_STRENGTH, Classes, choose_strength, fit
 from bindsearch.modality import Modality
@@ -66,7 +65,7 @@ class Examples:
 
 
 def few_shot(
-    manifests: Sequence[Path],
+    manifests: Manifests,
     splits: tuple[str, str],
     modality: Modality,
     embedder: Embedder,
@@ -92,7 +91,7 @@ def few_shot(
     if len(labels) < 2 or not known:
         raise SettingsError(
             f"needs two labels or more in {splits[0]!r} and one of them in {splits[1]!r}",
-            subject=named(manifests),
+            subject=manifests.name,
         )
     classes = {label: place for place, label in enumerate(labels)}
     examples = Examples(
@@ -149,8 +148,8 @@ def _measured(examples: Examples, places: Classes, strength: float) -> tuple[flo
     return top_k(scores, examples.test_truth, 1), top_k(scores, examples.test_truth, 5)
 
 
-def _labelled(manifests: Sequence[Path], split: str, modality: Modality, limit: int | None) -> list[Row]:
-    return spread([row for row in read_rows(manifests, split, modality) if row.label], limit)
+def _labelled(manifests: Manifests, split: str, modality: Modality, limit: int | None) -> list[Row]:
+    return spread([row for row in manifests.rows(split, modality) if row.label], limit)
 
 
 def _truth(rows: list[Row], classes: dict[str, int]) -> Classes:

@@ -62,3 +62,31 @@ def chance_at(relevant: Relevance, k: int) -> float:
     for drawn in range(min(k, items)):
         missed *= np.maximum(wrong - drawn, 0) / (items - drawn)
     return float(np.mean(1 - missed))
+
+
+def mean_average_precision(similarity: Scores, relevant: Relevance) -> float:
+    """The mean over queries of the average precision: of the share of right ones down to each right one.
+
+    ``similarity`` and ``relevant`` are (queries, items); every query needs a right answer, or ValueError.
+    See C. Manning, P. Raghavan and H. Schuetze, *Introduction to Information Retrieval*, 2008, section 8.4.
+    """
+    if not relevant.any(axis=1).all():
+        raise ValueError("a query has no right answer")
+    order = np.lexsort((relevant, -similarity), axis=1)  # of equals the wrong ones come first
+    right = np.take_along_axis(relevant, order, axis=1)
+    precision = np.cumsum(right, axis=1) / np.arange(1, right.shape[1] + 1)
+    return float(np.mean((precision * right).sum(axis=1) / right.sum(axis=1)))
+
+
+def chance_average_precision(relevant: Relevance) -> float:
+    """What ``mean_average_precision`` would be on average if the items came in random order.
+
+    Of n items of which r are right, place i holds a right one with the probability r/n, and then each of the
+    i-1 places before it does with (r-1)/(n-1). The mean of the precision there, summed over the places and
+    divided by r, is (H + (r-1)/(n-1) * (n-H)) / n, where H = 1 + 1/2 + ... + 1/n.
+    """
+    items = relevant.shape[1]
+    right = relevant.sum(axis=1)
+    harmonic = float((1 / np.arange(1, items + 1)).sum())
+    others = (right - 1) / max(1, items - 1)
+    return float(np.mean((harmonic + others * (items - harmonic)) / items))

@@ -8,16 +8,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bindsearch.evaluation.fewshot import FewShot, ProbeFigures
+from bindsearch.evaluation.manifest import Manifests
 from bindsearch.evaluation.retrieval import Direction
 from bindsearch.evaluation.zeroshot import ZeroShot
 
 
-def json_text(options: argparse.Namespace, space: str, figures: dict[str, Any]) -> str:
+def json_text(options: argparse.Namespace, rows: Manifests, space: str, figures: dict[str, Any]) -> str:
     """The figures with what they are of; ``space`` is the space's key."""
     asked = {
         "command": options.command,
         "manifests": [str(manifest) for manifest in options.manifest],
         "split": options.split,
+        "where": {column: sorted(values) for column, values in rows.where.items()},
+        "renames": dict(rows.renames),
         "space": space,
         "limit": options.limit,
     }
@@ -26,7 +29,7 @@ def json_text(options: argparse.Namespace, space: str, figures: dict[str, Any]) 
 
 def retrieval_text(directions: Sequence[Direction], space: str, emergent: bool | None) -> str:
     """A row a direction, below each what chance would find, and a sentence where the pair is emergent."""
-    head = ("", "queries", "items", "R@1", "R@5", "R@10", "median rank")
+    head = ("", "queries", "items", "R@1", "R@5", "R@10", "mAP", "median rank")
     text = table([head, *(row for direction in directions for row in _direction(direction))])
     if emergent:
         first = directions[0]
@@ -65,10 +68,16 @@ def table(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _direction(figures: Direction) -> Iterator[tuple[object, ...]]:
-    recalls = (figures.recall_at_1, figures.recall_at_5, figures.recall_at_10)
+    found = (figures.recall_at_1, figures.recall_at_5, figures.recall_at_10, figures.mean_average_precision)
+    chance = (
+        figures.chance_at_1,
+        figures.chance_at_5,
+        figures.chance_at_10,
+        figures.chance_average_precision,
+    )
     name = f"{figures.source} to {figures.target}"
-    yield (name, figures.queries, figures.items, *recalls, f"{figures.median_rank:g}")
-    yield "by chance", "", "", figures.chance_at_1, figures.chance_at_5, figures.chance_at_10, ""
+    yield (name, figures.queries, figures.items, *found, f"{figures.median_rank:g}")
+    yield "by chance", "", "", *chance, ""
 
 
 def _probe(figures: FewShot, probe: ProbeFigures) -> tuple[object, ...]:

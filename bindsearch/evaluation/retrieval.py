@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,8 +19,17 @@ import numpy as np
 from bindsearch.encoders import Vectors
 from bindsearch.errors import SettingsError
 from bindsearch.evaluation.embedding import Embedder
-from bindsearch.evaluation.manifest import Row, named, read_rows, spread
-from bindsearch.evaluation.metrics import Relevance, Scores, chance_at, median_rank, ranks, recall_at
+from bindsearch.evaluation.manifest import Manifests, Row, spread
+from bindsearch.evaluation.metrics import (
+    Relevance,
+    Scores,
+    chance_at,
+    chance_average_precision,
+    mean_average_precision,
+    median_rank,
+    ranks,
+    recall_at,
+)
 from bindsearch.modality import Modality
 
 By = Literal["pair", "label"]
@@ -31,7 +39,8 @@ By = Literal["pair", "label"]
 class Direction:
     """The figures of one direction; recalls are shares in 0..1, ranks count from 1.
 
-    ``chance_at_k`` is the recall that a random order of the items would have.
+    ``chance_at_k`` is the recall that a random order of the items would have, ``chance_average_precision``
+    the mean average precision.
     """
 
     source: Modality
@@ -41,10 +50,12 @@ class Direction:
     recall_at_1: float
     recall_at_5: float
     recall_at_10: float
+    mean_average_precision: float
     median_rank: float
     chance_at_1: float
     chance_at_5: float
     chance_at_10: float
+    chance_average_precision: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +67,7 @@ class _Side:
 
 
 def retrieval(
-    manifests: Sequence[Path],
+    manifests: Manifests,
     split: str,
     source: Modality,
     target: Modality,
@@ -92,15 +103,15 @@ def _key(row: Row, by: By) -> str:
     return row.pair if by == "pair" else row.label
 
 
-def _keyed(manifests: Sequence[Path], split: str, modality: Modality, by: By) -> list[Row]:
-    rows = [row for row in read_rows(manifests, split, modality) if _key(row, by)]
+def _keyed(manifests: Manifests, split: str, modality: Modality, by: By) -> list[Row]:
+    rows = [row for row in manifests.rows(split, modality) if _key(row, by)]
     if not rows:
-        raise SettingsError(f"labels no {modality} in split {split!r}", subject=named(manifests))
+        raise SettingsError(f"labels no {modality} in split {split!r}", subject=manifests.name)
     return rows
 
 
 def _paired(
-    manifests: Sequence[Path], split: str, source: Modality, target: Modality, by: By, limit: int | None
+    manifests: Manifests, split: str, source: Modality, target: Modality, by: By, limit: int | None
 ) -> tuple[list[Row], list[Row]]:
     """The rows of either modality: by pair those with a partner, by label all that have one."""
     left, right = (_keyed(manifests, split, modality, by) for modality in (source, target))
@@ -108,7 +119,7 @@ def _paired(
         left, right = spread(left, limit), spread(right, limit)
     shared = {_key(row, by) for row in left} & {_key(row, by) for row in right}
     if not shared:
-        raise SettingsError(f"{by}s no {source} with {target}", subject=named(manifests), hint=_other_way(by))
+        raise SettingsError(f"{by}s no {source} with {target}", subject=manifests.name, hint=_other_way(by))
     if by == "label":
         return left, right
     left = spread([row for row in left if row.pair in shared], limit)
@@ -125,13 +136,13 @@ def _files(rows: list[Row], by: By, embedder: Embedder) -> _Side:
     return _Side(embedder.rows(rows), [frozenset([_key(row, by)]) for row in rows])
 
 
-def _captions(manifests: Sequence[Path], rows: list[Row], by: By, embedder: Embedder) -> _Side:
+def _captions(manifests: Manifests, rows: list[Row], by: By, embedder: Embedder) -> _Side:
     keys: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows:
         for caption in row.captions:
             keys[caption].add(_key(row, by))
     if not keys:
-        raise SettingsError("has no captions in these rows", subject=named(manifests))
+        raise SettingsError("has no captions in these rows", subject=manifests.name)
     return _Side(embedder.texts(list(keys)), [frozenset(own) for own in keys.values()])
 
 
@@ -160,8 +171,10 @@ def _measured(source: Modality, target: Modality, similarity: Scores, relevant: 
         recall_at_1=recall_at(found, 1),
         recall_at_5=recall_at(found, 5),
         recall_at_10=recall_at(found, 10),
+        mean_average_precision=mean_average_precision(similarity, relevant),
         median_rank=median_rank(found),
         chance_at_1=chance_at(relevant, 1),
         chance_at_5=chance_at(relevant, 5),
         chance_at_10=chance_at(relevant, 10),
+        chance_average_precision=chance_average_precision(relevant),
     )

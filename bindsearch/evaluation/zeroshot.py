@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from bindsearch.encoders import Vectors
 from bindsearch.errors import SettingsError
 from bindsearch.evaluation.embedding import Embedder
-from bindsearch.evaluation.manifest import named, read_rows, spread
+from bindsearch.evaluation.manifest import Manifests, spread
 from bindsearch.evaluation.metrics import top_k
 from bindsearch.modality import Modality
 
@@ -47,6 +46,7 @@ PROMPTS = {
         "{}",
     ),
     Modality.IMU: ("a person is {}", "a person {}", "somebody doing this: {}", "the motion of {}", "{}"),
+    Modality.SENSOR: ("a {}", "the {}", "{}"),
 }
 PLACE = "{}"  # where the label stands in a prompt
 
@@ -66,7 +66,7 @@ class ZeroShot:
 
 
 def zero_shot(
-    manifests: Sequence[Path],
+    manifests: Manifests,
     split: str,
     modality: Modality,
     embedder: Embedder,
@@ -82,10 +82,10 @@ def zero_shot(
     """
     embedder.require(modality, Modality.TEXT)
     prompts = checked(templates) if templates else PROMPTS[modality]
-    labelled = [row for row in read_rows(manifests, split, modality) if row.label]
+    labelled = [row for row in manifests.rows(split, modality) if row.label]
     labels = sorted({row.label for row in labelled})
     if len(labels) < 2:
-        raise SettingsError("needs two labels or more in these rows", subject=named(manifests))
+        raise SettingsError("needs two labels or more in these rows", subject=manifests.name)
     rows = spread(labelled, limit)
     similarity = embedder.rows(rows) @ label_vectors(embedder, labels, prompts).T
     truth = np.array([labels.index(row.label) for row in rows], np.int64)

@@ -18,6 +18,8 @@ from bindsearch.loaders.signatures import HEAD_SIZE, TEXT, Family, FileKind, kin
 from bindsearch.modality import Modality
 
 _DEFAULTS = LoadOptions()
+_LOGS = (Modality.IMU, Modality.SENSOR)
+_SENSOR_HINT = 'if it is a sensor\'s log, write a rule for it with modality = "sensor"'
 
 
 def detect(path: str | os.PathLike[str]) -> FileKind:
@@ -32,13 +34,13 @@ def detect(path: str | os.PathLike[str]) -> FileKind:
 def readable_kind(path: str | os.PathLike[str], hint: Hint = NO_HINT) -> FileKind:
     """As ``detect``, for a file that is to be read: raises UnsupportedFile if its kind is not.
 
-    A rule makes a note or a motion log of any text, whatever its name.
+    A rule makes a note, a motion log or a sensor's log of any text, whatever its name.
     """
     kind, head = _kind_and_head(Path(path))
     if hint.ruled and looks_like_text(head):
         if hint.modality is Modality.TEXT:
             kind = TEXT
-        elif hint.modality is Modality.IMU and kind.family is not Family.TABLE:
+        elif hint.modality in _LOGS and kind.family is not Family.TABLE:
             kind = FileKind(Family.TABLE, "CSV")
     if kind.family is Family.OTHER:
         raise UnsupportedFile(f"{kind.format} is not read", subject=os.fspath(path))
@@ -61,6 +63,8 @@ def load(path: str | os.PathLike[str], options: LoadOptions = _DEFAULTS, hint: H
     """
     path = Path(path)
     kind = readable_kind(path, hint)
+    if hint.wishes(Modality.SENSOR):
+        return with_words(_load_readings(path, kind.format, options, hint), hint)
     return with_words(_LOADERS[kind.family](path, kind.format, options, hint), hint)
 
 
@@ -102,13 +106,20 @@ def _load_map(path: Path, kind: str, options: LoadOptions, hint: Hint) -> Loaded
         try:
             return _load_table(path, kind, options, hint)
         except UnsupportedFile:
-            raise doubt from None
+            hint_of = doubt.hint or _SENSOR_HINT
+            raise type(doubt)(doubt.message, subject=doubt.subject, hint=hint_of) from None
 
 
 def _load_table(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
     from bindsearch.loaders.motion import load_motion
 
     return load_motion(path, kind, options, hint)
+
+
+def _load_readings(path: Path, kind: str, options: LoadOptions, hint: Hint) -> LoadedFile:
+    from bindsearch.loaders.readings import load_readings
+
+    return load_readings(path, kind, options, hint)
 
 
 _LOADERS = {

@@ -43,6 +43,9 @@ class Hint:
     * ``acceleration`` (g, m/s^2, mg) and ``rotation`` (rad/s, deg/s) are the units of a motion log, ``time``
       (s, ms, us, ns) that of its clock; ``rate`` (readings a second) takes the place of a clock that is
       missing. ``columns`` pairs the standard names (t, ax, ay, az, gx, gy, gz) with the log's own.
+    * Of another sensor's log ``time`` and ``rate`` say the same; ``columns`` pairs t, and "channel" as often
+      as there are channels, in their order, with the log's own names; ``window`` is how many seconds are
+      embedded together.
     """
 
     modality: Modality | None = None
@@ -57,6 +60,7 @@ class Hint:
     rotation: str | None = None
     time: str | None = None
     rate: float | None = None
+    window: float | None = None
     columns: tuple[tuple[str, str], ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
 

@@ -35,14 +35,15 @@ _CHOICES = {
     "rotation": ("rad/s", "deg/s"),
     "time": ("s", "ms", "us", "ns"),
 }
-_NUMBERS = ("scale", "offset", "focal_length", "baseline", "rate")
+_NUMBERS = ("scale", "offset", "focal_length", "baseline", "rate", "window")
 _LARGEST = 1e30  # maps are kept in single precision
-_POSITIVE = ("focal_length", "baseline", "rate")
+_POSITIVE = ("focal_length", "baseline", "rate", "window")
 _COLUMNS = ("t", "ax", "ay", "az", "gx", "gy", "gz")
 _KEYS = {
     Modality.DEPTH: ("unit", "scale", "offset", "layout", "focal_length", "baseline"),
     Modality.THERMAL: ("unit", "scale", "offset"),
     Modality.IMU: ("acceleration", "rotation", "time", "rate", "columns"),
+    Modality.SENSOR: ("time", "rate", "window", "columns"),
 }
 
 
@@ -101,7 +102,7 @@ class _Entry:
         hint = Hint(
             modality=modality,
             ruled=True,
-            columns=self._columns(),
+            columns=self._channels() if modality is Modality.SENSOR else self._columns(),
             **{key: self._choice(key, modality) for key in ("unit", *_CHOICES)},  # type: ignore[arg-type]
             **{key: self._number(key) for key in _NUMBERS},  # type: ignore[arg-type]
         )
@@ -151,6 +152,18 @@ class _Entry:
         if not fits or any(name not in _COLUMNS for name in said):
             raise self._fault(f"has columns = {said!r}", f"name columns for {', '.join(_COLUMNS)}")
         return tuple(sorted(said.items()))
+
+    def _channels(self) -> tuple[tuple[str, str], ...]:
+        """The columns of a sensor that is none of the known ones: its clock and its channels, in order."""
+        said = self.values.get("columns", {})
+        fits = isinstance(said, dict) and said.keys() <= {"t", "channels"}
+        clock, channels = (said.get("t"), said.get("channels", [])) if fits else (None, None)
+        names = [] if clock is None else [clock]
+        if not isinstance(channels, list) or not all(isinstance(name, str) for name in names + channels):
+            raise self._fault(
+                f"has columns = {said!r}", 'write columns = { t = "clock", channels = ["first", "second"] }'
+            )
+        return (*(("t", name) for name in names), *(("channel", name) for name in channels))
 
     def _fault(self, reason: str, hint: str | None) -> SettingsError:
         return SettingsError(f"rule {self.number} {reason}", subject=str(self.path), hint=hint)

@@ -160,12 +160,13 @@ class Surroundings:
     def is_part(self, path: str | os.PathLike[str]) -> bool:
         """Whether the file at ``path`` belongs to another beside it, and is read together with it.
 
-        A rule that calls it text takes it in on its own as well.
+        A rule that calls it text, or a sensor, takes it in on its own as well.
         """
         folder_path, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
         folder = self._folder(folder_path)
         if name in folder.parts or (name.lower() in _INTRINSICS and self._holds_depth(folder)):
-            return not self._said(folder, name).wishes(Modality.TEXT)
+            said = self._said(folder, name)
+            return not (said.wishes(Modality.TEXT) or said.wishes(Modality.SENSOR))
         return False
 
     def _folder(self, path: str) -> _Folder:

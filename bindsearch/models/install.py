@@ -1,4 +1,4 @@
-"""Pulling and adding: from an offer and a checkpoint to an installed model, or to nothing at all.
+"""Pulling and adding: from a checkpoint or a folder to an installed model, or to nothing at all.
 
 Everything happens in ``.partial/<id>/`` within the models folder. Only when every byte has been checked,
 split into towers and synced does one rename put the model in its place. A checkpoint that turns out wrong is
@@ -7,6 +7,7 @@ deleted; one that is incomplete stays, so that the next pull goes on.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from bindsearch.errors import EncoderError
 from bindsearch.models import shelf
 from bindsearch.models.checkpoint import ShapeCheck, split_checkpoint
 from bindsearch.models.fetch import Patience, discard, fetch, require_space
-from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source
+from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source, TowerFile
 from bindsearch.models.needs import require_torch
 from bindsearch.models.shelf import Tick
 
@@ -95,6 +96,36 @@ def add(
         return _build(offer, file, replace(source, url=file.absolute().as_uri()), workshop, watcher)
 
 
+def add_folder(folder: Path, *, watcher: Watcher | None = None) -> ModelManifest:
+    """Install the space that ``bindsearch bind`` has made in ``folder``, which is left as it is.
+
+    Raises EncoderError if a file is not as its manifest says, if the space that it was bound to is not here,
+    or if its name is another model's; nothing is installed then.
+    """
+    from bindsearch.encoders.bound import BoundEncoder
+
+    watcher = watcher or NoWatcher()
+    encoder = BoundEncoder(folder)
+    model = encoder.manifest.model
+    _require_free(model)
+    with _workshop(model.id) as workshop:
+        require_space(workshop, model.size, model.id)
+        copies = workshop / "towers"
+        shutil.rmtree(copies, ignore_errors=True)
+        copies.mkdir()
+        try:
+            tick = watcher.begin("copying", model.size)
+            for file in model.files:
+                _copy(folder / file.name, copies / file.name, file, tick)
+            _write_synced(copies / MANIFEST_FILE, (folder / MANIFEST_FILE).read_bytes())
+            sync(copies)
+            BoundEncoder(copies).warm(encoder.manifest.tower.modality)
+            _put(copies, shelf.folder_of(model.id), workshop / "replaced")
+        finally:
+            shutil.rmtree(copies, ignore_errors=True)
+    return model
+
+
 def address(offer: ModelManifest, mirror: str | None = None) -> str:
     """Where a model is fetched from."""
     mirror = mirror or os.environ.get(MIRROR_VARIABLE)
@@ -133,15 +164,47 @@ def _build(
         tick = watcher.begin("converting", source.size)
         files = split_checkpoint(file, towers, tick, name=source.url, check=_shape_check(offer))
         model = replace(offer, source=source, files=tuple(files))
-        with (towers / MANIFEST_FILE).open("x", encoding="utf-8") as stream:
-            stream.write(model.to_json())
-            stream.flush()
-            os.fsync(stream.fileno())
+        _write_synced(towers / MANIFEST_FILE, model.to_json().encode())
         sync(towers)
         _put(towers, shelf.folder_of(offer.id), workshop / "replaced")
     finally:
         shutil.rmtree(towers, ignore_errors=True)
     return model
+
+
+def _require_free(model: ModelManifest) -> None:
+    """EncoderError if a model's id is that of one that comes from elsewhere."""
+    from bindsearch.encoders.registry import DEFAULT_SPACE
+
+    taken = {DEFAULT_SPACE, *shelf.offers()}
+    if model.id in shelf.installed_ids() and shelf.base_of(shelf.folder_of(model.id)) is None:
+        taken.add(model.id)
+    if model.id in taken:
+        raise EncoderError(
+            "is the name of another model", subject=model.id, hint="bind it with another --name"
+        )
+
+
+def _copy(source: Path, target: Path, file: TowerFile, tick: Tick) -> None:
+    """Copy one file, synced, and hold it against its size and sha256."""
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reading, target.open("xb") as writing:
+        while size <= file.size and (chunk := reading.read(shelf.CHUNK)):
+            writing.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+            tick(len(chunk))
+        writing.flush()
+        os.fsync(writing.fileno())
+    if (size, digest.hexdigest()) != (file.size, file.sha256):
+        raise EncoderError("is not the file that the manifest means", subject=str(source))
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _shape_check(offer: ModelManifest) -> ShapeCheck | None:

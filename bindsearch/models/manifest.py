@@ -1,7 +1,8 @@
 """What is known of a model: the offer that it can be pulled by, and the manifest that it is installed with.
 
 Both are JSON with the same fields; an installed one also lists its files, and its ``source`` tells where
-the checkpoint came from and the sha256 that was measured.
+the checkpoint came from and the sha256 that was measured. A model that was made on a machine rather than
+fetched has no source.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from bindsearch.modality import Modality
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_FILE = re.compile(r"[a-z0-9][a-z0-9._-]*\.safetensors")
+MADE_HERE = "bound"  # the family of models that come from no checkpoint
+_ID = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
+_FILE = re.compile(r"[a-z0-9][a-z0-9._-]*\.(safetensors|onnx)")
+_NOWHERE: dict[str, Any] = {"url": "", "size": 0}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,14 +68,11 @@ class ModelManifest:
     @classmethod
     def read(cls, path: Path) -> ModelManifest:
         """The manifest in the file ``path``; EncoderError if it is absent or cannot be understood."""
-        try:
-            content = json.loads(path.read_bytes())
-        except OSError as error:
-            raise EncoderError(error.strerror or "cannot be read", subject=str(path)) from error
-        except ValueError as error:
-            raise EncoderError("is not JSON", subject=str(path)) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise EncoderError(f"is not a model manifest of format {FORMAT}", subject=str(path))
+        return cls.of(read_content(path), path)
+
+    @classmethod
+    def of(cls, content: dict[str, Any], path: Path) -> ModelManifest:
+        """What ``content``, read from ``path``, says; EncoderError if that cannot be understood."""
         try:
             return _parsed(content)
         except (KeyError, TypeError, ValueError) as error:
@@ -95,8 +95,26 @@ class ModelManifest:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def is_id(text: str) -> bool:
+    """Whether a model may be called so: ids become names of folders."""
+    return bool(_ID.fullmatch(text))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What stands in the manifest at ``path``; EncoderError if it is absent or of another format."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise EncoderError(error.strerror or "cannot be read", subject=str(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise EncoderError("is not JSON", subject=str(path)) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise EncoderError(f"is not a model manifest of format {FORMAT}", subject=str(path))
+    return content
+
+
 def _parsed(content: dict[str, Any]) -> ModelManifest:
-    source = content["source"]
+    source = content.get("source", _NOWHERE) if content["family"] == MADE_HERE else content["source"]
     return ModelManifest(
         id=_matching(_ID, content["id"]),
         family=str(content["family"]),

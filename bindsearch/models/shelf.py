@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bindsearch.errors import EncoderError
-from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, TowerFile
+from bindsearch.models.manifest import MADE_HERE, MANIFEST_FILE, ModelManifest, TowerFile, read_content
 from bindsearch.settings import models_folder
 
 OFFERS = Path(__file__).parent / "offers"
@@ -63,8 +63,7 @@ def installed(model_id: str) -> ModelManifest:
     if model_id not in installed_ids():
         raise EncoderError("is not installed", subject=model_id, hint=_how_to_get(model_id))
     manifest = ModelManifest.read(folder_of(model_id) / MANIFEST_FILE)
-    for file in manifest.files:
-        _check_size(manifest, file)
+    check_files(manifest, folder_of(model_id), _how_to_get(model_id))
     return manifest
 
 
@@ -81,18 +80,31 @@ def known_as(model_id: str) -> ModelManifest:
 def verify(model_id: str, tick: Tick | None = None) -> ModelManifest:
     """As ``installed``, but every byte is read; EncoderError for the first file that is not as it was."""
     manifest = installed(model_id)
-    for file in manifest.files:
-        path = folder_of(model_id) / file.name
-        if sha256_of(path, tick) != file.sha256:
-            raise EncoderError("weights are damaged", subject=str(path), hint=_how_to_get(model_id))
+    check_files(manifest, folder_of(model_id), _how_to_get(model_id), verify=True, tick=tick)
     return manifest
+
+
+def check_files(
+    manifest: ModelManifest, folder: Path, hint: str, *, verify: bool = False, tick: Tick | None = None
+) -> None:
+    """EncoderError for the first file in ``folder`` that has not its size or, with ``verify``, its bytes."""
+    for file in manifest.files:
+        _check_size(folder / file.name, file, hint)
+    for file in manifest.files if verify else ():
+        path = folder / file.name
+        if sha256_of(path, tick) != file.sha256:
+            raise EncoderError("weights are damaged", subject=str(path), hint=hint)
 
 
 def remove(model_id: str) -> int:
     """Delete a model and what was fetched of it; returns how many bytes that frees.
 
-    Raises EncoderError if there is nothing of it.
+    Raises EncoderError if there is nothing of it, or if another model is bound to it.
     """
+    for other in installed_ids():
+        if other != model_id and (base_of(folder_of(other)) or "").partition("@")[0] == model_id:
+            hint = f"'bindsearch models remove {other}' first"
+            raise EncoderError(f"is what {other} is bound to", subject=model_id, hint=hint)
     doomed = [folder for folder in (folder_of(model_id), partial_of(model_id)) if folder.is_dir()]
     if model_id not in installed_ids() and not partial_of(model_id).is_dir():
         raise EncoderError("is not installed", subject=model_id)
@@ -100,6 +112,15 @@ def remove(model_id: str) -> int:
     for folder in doomed:
         shutil.rmtree(folder)
     return freed
+
+
+def base_of(folder: Path) -> str | None:
+    """The name of the space that the model in ``folder`` was bound to; None where none was."""
+    try:
+        content = read_content(folder / MANIFEST_FILE)
+        return str(content["base"]["name"]) if content["family"] == MADE_HERE else None
+    except (EncoderError, KeyError, TypeError):
+        return None
 
 
 def partial_of(model_id: str) -> Path:
@@ -121,9 +142,7 @@ def sha256_of(path: Path, tick: Tick | None = None) -> str:
     return digest.hexdigest()
 
 
-def _check_size(manifest: ModelManifest, file: TowerFile) -> None:
-    path = folder_of(manifest.id) / file.name
-    hint = _how_to_get(manifest.id)
+def _check_size(path: Path, file: TowerFile, hint: str) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -136,4 +155,6 @@ def _how_to_get(model_id: str) -> str:
     known = offers()
     if model_id in known:
         return f"'bindsearch models pull {model_id}' fetches it"
+    if folder_of(model_id).is_dir():
+        return "'bindsearch models add FOLDER' installs it again"
     return f"models that can be pulled: {', '.join(known)}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
-from bindsearch.previews import maps, motion, pictures, sounds, words
+from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Readings, Sound
+from bindsearch.previews import maps, motion, pictures, readings, sounds, words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,6 +35,8 @@ def draw(media: Media, side: int = 256) -> Image:
             return maps.draw_heat(media, side)
         case MotionLog():
             return motion.draw_motion(media, side)
+        case Readings():
+            return readings.draw_readings(media, side)
         case Passage():
             return words.draw_passage(media, side)
         case _:

@@ -54,16 +54,16 @@ def _end(log: MotionLog) -> float:
 
 
 def _panel(pen: ImageDraw, box: Box, log: MotionLog, values: Floats, unit: str, size: int) -> None:
-    low, high = _range(values, _LEAST_SPAN[unit])
+    low, high = value_range(values, _LEAST_SPAN[unit])
     known = bool(np.isfinite(values).any())
     if size and known:
-        _value_axis(pen, box, low, high, size)
+        value_axis(pen, box, low, high, size)
     pen.rectangle((box.left, box.top, box.right, box.bottom), outline=FAINT)
     across = box.left + (log.times - log.start) / (_end(log) - log.start) * (box.width - 1)
     for axis, colour in enumerate(AXES):
         down = box.bottom - (values[:, axis] - low) / (high - low) * (box.height - 1)
         for run in runs(log.times, values[:, axis]):
-            _curve(pen, across[run], down[run], colour)
+            curve(pen, across[run], down[run], colour)
     if size:
         _unit(pen, box, unit if known else f"no {unit}", size)
 
@@ -74,7 +74,8 @@ def _unit(pen: ImageDraw, box: Box, words: str, size: int) -> None:
     write(pen, (box.right - 3, box.top + 1), words, size, "ra")
 
 
-def _value_axis(pen: ImageDraw, box: Box, low: float, high: float, size: int) -> None:
+def value_axis(pen: ImageDraw, box: Box, low: float, high: float, size: int) -> None:
+    """Lines across ``box`` at round values, each with its number on the left."""
     for value in ticks(low, high, max(1, box.height // (2 * size))):
         row = box.bottom - (value - low) / (high - low) * (box.height - 1)
         pen.line([(box.left, row), (box.right, row)], fill=FAINT)
@@ -82,7 +83,8 @@ def _value_axis(pen: ImageDraw, box: Box, low: float, high: float, size: int) ->
             write(pen, (box.left - 4, row), f"{value:g}", size, "rm", INK)
 
 
-def _range(values: Floats, least: float) -> tuple[float, float]:
+def value_range(values: Floats, least: float) -> tuple[float, float]:
+    """From where to where to draw ``values``: a little more than they span, and ``least`` at least."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     spare = max(0.06 * (high - low), (least - (high - low)) / 2)
@@ -105,7 +107,8 @@ def runs(times: NDArray[np.float64], values: Floats) -> Iterator[slice]:
         begin = int(end)
 
 
-def _curve(pen: ImageDraw, across: NDArray[np.float64], down: Floats, colour: tuple[int, int, int]) -> None:
+def curve(pen: ImageDraw, across: NDArray[np.float64], down: Floats, colour: tuple[int, int, int]) -> None:
+    """One line through the points, or the one point."""
     points = list(zip(across.tolist(), down.tolist(), strict=True))
     if len(points) == 1:
         pen.point(points, fill=colour)

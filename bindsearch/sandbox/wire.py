@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from bindsearch.errors import DamagedFile, MediaError, UnclearFile, UnsupportedFile
 from bindsearch.loaders.base import FileFacts, LoadOptions
 from bindsearch.loaders.hints import Hint
-from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
+from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Readings, Sound
 
 MOST_HEADER_BYTES = 64 << 20
 _MOST_INTEGER = 2**63
@@ -134,6 +134,8 @@ SHAPES: dict[tuple[type, str], tuple[int | str, ...]] = {
     (MotionLog, "times"): ("n",),
     (MotionLog, "acceleration"): ("n", 3),
     (MotionLog, "rotation"): ("n", 3),
+    (Readings, "times"): ("n",),
+    (Readings, "values"): ("n", "channels"),
 }
 _WITHOUT_ARRAYS = (Passage, Request, Stop, Ready, Opened, Ended, Refused, Broke)
 _CLASSES: dict[str, type] = {

@@ -2,6 +2,9 @@
 
     python -m bindsearch.training compact-image --data DIR --out weights
     python -m bindsearch.training compact-audio --data DIR --out weights
+    python -m bindsearch.training compact-depth --data DIR --out weights
+    python -m bindsearch.training compact-thermal --data DIR --out weights
+    python -m bindsearch.training compact-imu --data DIR --out weights
     python -m bindsearch.training export-text --out weights
 
 Progress and figures go to stderr. An error is one line there and exit code 2.
@@ -14,10 +17,11 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bindsearch.errors import BindsearchError
 
-REVISION = "2"
+REVISION = "3"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,33 +46,37 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    image = commands.add_parser("compact-image", help="train the head and export both towers")
-    image.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the folder that holds the sets"
-    )
-    image.add_argument(
-        "--cache", type=Path, metavar="DIR", help="where features are kept (default: user cache)"
-    )
+    image = _recipe(commands, "compact-image", "train the head and export both towers", _train)
     image.add_argument("--views", type=int, default=5, help="views of each picture (default: 5)")
     image.add_argument("--steps", type=int, help="steps of fitting")
-    image.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
-    _add_out(image, _train)
-    audio = commands.add_parser(
-        "compact-audio", help="train the audio tower and add it to a folder of weights"
-    )
-    audio.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the folder that holds the sets"
-    )
-    audio.add_argument("--cache", type=Path, metavar="DIR", help="where views are kept (default: user cache)")
+    audio = _recipe(commands, "compact-audio", "train the audio tower and add it to --out", _train_audio)
     audio.add_argument("--views", type=int, default=3, help="views of each sound (default: 3)")
     audio.add_argument("--steps", type=int, help="steps of fitting")
-    audio.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
-    audio.add_argument(
-        "--permissive", action="store_true", help="leave out what is unlicensed or for research only"
-    )
-    _add_out(audio, _train_audio)
+    for name in ("depth", "thermal", "imu"):
+        summary = f"train the {name} tower and add it to --out"
+        sense = _recipe(commands, f"compact-{name}", summary, _train_sense)
+        sense.add_argument("--epochs", type=int, help="how often to draw each item")
+        sense.set_defaults(sense=name)
     _add_out(commands.add_parser("export-text", help="export the text tower alone"), _export_text)
     return parser
+
+
+def _recipe(
+    commands: Any, name: str, summary: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary)
+    command.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder that holds the sets"
+    )
+    command.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where views and vectors are kept (default: user cache)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of views and fitting (default: 0)")
+    command.add_argument(
+        "--permissive", action="store_true", help="leave out what is unlicensed or for research only"
+    )
+    _add_out(command, run)
+    return command
 
 
 def _add_out(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
@@ -85,7 +93,14 @@ def _train(options: argparse.Namespace) -> None:
     from bindsearch.training.towers import load_text_tower
 
     fitting = FitOptions(seed=options.seed, **({"steps": options.steps} if options.steps else {}))
-    recipe = Recipe(options.data, options.cache or _default_cache(), options.views, options.seed, _say)
+    recipe = Recipe(
+        options.data,
+        options.cache or _default_cache(),
+        options.views,
+        options.seed,
+        _say,
+        permissive=options.permissive,
+    )
     _say("fitting without the held-out part, for the figures")
     recipe.fitted_head(fitting)
     _say("fitting on everything, for the weights")
@@ -98,9 +113,11 @@ def _train(options: argparse.Namespace) -> None:
 
 def _train_audio(options: argparse.Namespace) -> None:
     from bindsearch.encoders.compact import Manifest
+    from bindsearch.modality import Modality
     from bindsearch.training.compact_audio import AudioRecipe
-    from bindsearch.training.export import add_sound_tower, write_sound_tower
+    from bindsearch.training.export import add_tower, write_tower
     from bindsearch.training.sound_fit import SoundFitOptions
+    from bindsearch.training.sources import IMAGE_WEIGHTS
 
     Manifest.read(options.out).check_sizes()
     fitting = SoundFitOptions(seed=options.seed)
@@ -110,8 +127,29 @@ def _train_audio(options: argparse.Namespace) -> None:
     recipe = AudioRecipe(
         options.data, options.out, cache, options.views, options.seed, _say, permissive=options.permissive
     )
-    write_sound_tower(recipe.fitted_tower(fitting), options.out)
-    add_sound_tower(options.out, REVISION)
+    write_tower(recipe.fitted_tower(fitting), recipe.example, Modality.AUDIO, options.out)
+    add_tower(options.out, Modality.AUDIO, REVISION, IMAGE_WEIGHTS)
+    _say(f"wrote {options.out}")
+
+
+def _train_sense(options: argparse.Namespace) -> None:
+    from bindsearch.encoders.compact import Manifest
+    from bindsearch.modality import Modality
+    from bindsearch.training.export import add_tower, write_tower
+    from bindsearch.training.senses import SENSES, fitted_sense
+    from bindsearch.training.sources import IMAGE_WEIGHTS
+
+    Manifest.read(options.out).check_sizes()
+    sense = SENSES[Modality(options.sense)]
+    epochs = options.epochs or sense.fit.epochs
+    sense = replace(sense, fit=replace(sense.fit, seed=options.seed, epochs=epochs))
+    cache = options.cache or _default_cache()
+    tower, _, example = fitted_sense(
+        sense, options.data, options.out, cache, _say, permissive=options.permissive
+    )
+    write_tower(tower, example, sense.modality, options.out)
+    origin = None if sense.modality is Modality.IMU else IMAGE_WEIGHTS
+    add_tower(options.out, sense.modality, REVISION, origin)
     _say(f"wrote {options.out}")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch users know
 
@@ -70,6 +71,11 @@ class AudioRecipe:
         self.kinds = class_names(data)
         self.vectors = self._text_vectors()
         self.pictures = _picture_vectors(self.sounds, space, cache, say)
+
+    @property
+    def example(self) -> NDArray[np.uint8]:
+        """What the tower takes of one sound: (1, 64, 250, 3)."""
+        return self.views[0].pictures[:1]
 
     def fitted_tower(self, options: SoundFitOptions) -> SoundTower:
         """A fitted tower; the figures of the held-out part are said as long as it is held out."""

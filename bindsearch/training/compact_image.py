@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch users know
 
 from bindsearch.evaluation.metrics import Ranks, ranks, recall_at, top_k
-from bindsearch.training.data import CAPTIONED, LABELLED, Example, prompts, read_class_names, read_examples
+from bindsearch.training.data import CAPTIONED, Example, prompts, read_class_names, read_sets
 from bindsearch.training.features import cached_features
 from bindsearch.training.fit import Classes, FitOptions, Pictures, fit
 from bindsearch.training.head import Head
@@ -24,9 +24,11 @@ Say = Callable[[str], None]
 class Recipe:
     """Everything that fitting needs, read or computed once. ``data`` is the folder that holds the sets."""
 
-    def __init__(self, data: Path, cache: Path, views: int, seed: int, say: Say) -> None:
+    def __init__(
+        self, data: Path, cache: Path, views: int, seed: int, say: Say, *, permissive: bool = False
+    ) -> None:
         self.say = say
-        self.examples = read_examples(data / CAPTIONED) + read_examples(data / LABELLED)
+        self.examples = read_sets(data, permissive=permissive)
         self.names = read_class_names(data)
         self.tower: EfficientNetLite2 = load_image_tower()
         self.vectors = self._text_vectors(cache)
@@ -59,17 +61,22 @@ class Recipe:
         """The figures on the held-out part of the training pictures, as one line."""
         held = [i for i, example in enumerate(self.examples) if example.held_out]
         vectors = head(self.features[0][held])
-        found = self._retrieval([self.examples[i] for i in held], vectors)
-        labels, shares = self._top_1([self.examples[i] for i in held], vectors)
-        recalls = " ".join(f"R@{k} {recall_at(found, k):.3f}" for k in (1, 5, 10))
-        return f"validation: {recalls}, top-1 of {labels} labels {shares:.3f}"
+        examples = [self.examples[i] for i in held]
+        figures = []
+        for source in CAPTIONED:
+            own = [i for i, example in enumerate(examples) if example.source == source and not example.label]
+            if own:
+                found = self._retrieval([examples[i] for i in own], vectors[own])
+                recalls = " ".join(f"R@{k} {recall_at(found, k):.3f}" for k in (1, 10))
+                figures.append(f"{source} {recalls}")
+        labels, shares = self._top_1(examples, vectors)
+        return f"validation: {', '.join(figures)}, top-1 of {labels} labels {shares:.3f}"
 
     def _retrieval(self, held: Sequence[Example], vectors: Tensor) -> Ranks:
-        captioned = [i for i, example in enumerate(held) if not example.label]
-        owners = np.array([n for n, i in enumerate(captioned) for _ in held[i].texts])
-        texts = torch.cat([self._texts(held[i]) for i in captioned])
-        similarity = (texts @ vectors[captioned].T).numpy()
-        return ranks(similarity, owners[:, np.newaxis] == np.arange(len(captioned)))
+        owners = np.array([n for n, example in enumerate(held) for _ in example.texts])
+        texts = torch.cat([self._texts(example) for example in held])
+        similarity = (texts @ vectors.T).numpy()
+        return ranks(similarity, owners[:, np.newaxis] == np.arange(len(held)))
 
     def _top_1(self, held: Sequence[Example], vectors: Tensor) -> tuple[int, float]:
         labels = sorted({example.label for example in self.examples if example.label})

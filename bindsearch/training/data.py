@@ -14,8 +14,11 @@ from pathlib import Path
 
 from bindsearch.errors import SettingsError
 
-CAPTIONED = "captions_flickr8k"
+# Photos with captions of their own; those of rooms and of streets belong to depth maps and heat pictures.
+CAPTIONED = ("captions_flickr8k", "depth_nyuv2", "thermal", "pairs_picture_sound")
 LABELLED = "objects_caltech101"
+# Licences, as they begin in the manifests, that leave trained weights free for any use.
+FREE = ("CC BY 4.0", "CC0", "public domain", "GPL", "MIT", "CC BY-SA", "sound GPL")
 CLASS_NAMES = Path("links") / "imagenet_class_names.csv"
 HELD_OUT = 0.1
 
@@ -36,16 +39,30 @@ TEMPLATES = (
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture and every text that is right for it; ``label`` is empty for captioned pictures."""
+    """One picture and every text that is right for it; ``label`` is empty for captioned pictures.
+
+    ``source`` is the name of its set, ``free`` whether its licence leaves what is trained on it free.
+    """
 
     path: Path
     texts: tuple[str, ...]
     label: str
     held_out: bool
+    source: str
+    free: bool
+
+
+def read_sets(data: Path, *, permissive: bool = False) -> list[Example]:
+    """The training pictures of all sets in ``data``; ``permissive`` leaves out those that are not free.
+
+    Raises SettingsError when a set is absent or holds no such rows.
+    """
+    examples = [example for name in (*CAPTIONED, LABELLED) for example in read_examples(data / name)]
+    return [example for example in examples if example.free or not permissive]
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """The ``train`` rows of ``folder``/manifest.csv; SettingsError when there are none."""
+    """The ``train`` pictures of ``folder``/manifest.csv; SettingsError when there are none."""
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         raise SettingsError("no such manifest", subject=str(manifest), hint="--data names the folder of sets")
@@ -72,10 +89,11 @@ def prompts(name: str) -> tuple[str, ...]:
 
 
 def _example(folder: Path, row: dict[str, str]) -> Example:
-    label = row["label"].strip()
     captions = tuple(text.strip() for text in row["captions"].split(" | ") if text.strip())
+    label = row["label"].strip() if folder.name == LABELLED or not captions else ""
     texts = prompts(label) if label else captions
-    return Example(folder / row["file"], texts, label, held_out(row["file"]))
+    free = (row.get("licence") or "").startswith(FREE)
+    return Example(folder / row["file"], texts, label, held_out(row["file"]), folder.name, free)
 
 
 def held_out(name: str) -> bool:

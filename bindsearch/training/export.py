@@ -6,15 +6,17 @@ import io
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bindsearch.encoders.compact.manifest import FORMAT
 from bindsearch.encoders.compact.pictures import PREPROCESSING, SIDE
-from bindsearch.encoders.compact.sounds import BANDS, FRAMES
+from bindsearch.modality import Modality
 from bindsearch.training.sources import IMAGE_WEIGHTS, TEXT_WEIGHTS, TOKENIZER, Source, locate, sha256_of
 from bindsearch.training.towers import TEXT_DIMENSIONS, EfficientNetLite2, MiniLM
 
@@ -23,9 +25,24 @@ LICENCE = (
     "Apache-2.0 for the two source networks; the trained head has seen Flickr8k, "
     "whose terms allow non-commercial research and education only (see MODEL_CARD.md)"
 )
-AUDIO_LICENCE = "the audio tower has seen ESC-50, whose collection is CC BY-NC 3.0: non-commercial use only"
 IMAGE_FILE, TEXT_FILE, TOKENIZER_FILE = "image.onnx", "text.onnx", "tokenizer.json"
-AUDIO_FILE = "audio.onnx"
+# What each tower that joins the first two has seen that its users should know of.
+LICENCES = {
+    Modality.AUDIO: (
+        "the audio tower has seen ESC-50, whose collection is CC BY-NC 3.0: non-commercial use only"
+    ),
+    Modality.DEPTH: "the depth tower has seen NYU Depth V2, published for research without a licence",
+    Modality.THERMAL: "the thermal tower has seen RoadScene and irsurvey, which state no licence",
+    Modality.IMU: "the IMU tower has seen SisFall and UTD-MHAD, published for research without a licence",
+}
+# Which modalities each was trained together with. Depth met words, photos and, in UTD-MHAD, motions.
+PAIRS = {
+    Modality.IMAGE: (Modality.TEXT,),
+    Modality.AUDIO: (Modality.IMAGE, Modality.TEXT),
+    Modality.DEPTH: (Modality.IMAGE, Modality.TEXT),
+    Modality.THERMAL: (Modality.IMAGE, Modality.TEXT),
+    Modality.IMU: (Modality.DEPTH, Modality.TEXT),
+}
 
 
 class ImageModel(nn.Module):
@@ -83,35 +100,50 @@ def write_image_tower(tower: EfficientNetLite2, head: nn.Module, folder: Path) -
     (folder / IMAGE_FILE).write_bytes(half_weights(model))
 
 
-def write_sound_tower(tower: nn.Module, folder: Path) -> None:
-    """Write the audio tower, weights in 16 bits, into ``folder``."""
+def write_tower(tower: nn.Module, example: NDArray[Any], modality: Modality, folder: Path) -> None:
+    """Write the tower of a further modality, weights in 16 bits, into ``folder``.
+
+    ``example`` is what it takes of one item, (1, ...).
+    """
+    (folder / file_of(modality)).write_bytes(packed(tower, example, input_name(modality)))
+
+
+def packed(tower: nn.Module, example: NDArray[Any], name: str) -> bytes:
+    """``tower`` as ONNX with 16-bit weights; its input is called ``name``."""
     from bindsearch.training.quantize import half_weights
 
-    example = torch.zeros(1, BANDS, FRAMES, 3, dtype=torch.uint8)
-    plain = tower.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    model = export_onnx(plain, example, ("pixels", "vector"), {0: "batch"})
-    (folder / AUDIO_FILE).write_bytes(half_weights(model))
+    plain = tower.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return half_weights(export_onnx(plain, torch.from_numpy(example), (name, "vector"), {0: "batch"}))
 
 
-def add_sound_tower(folder: Path, revision: str) -> None:
-    """Describe the audio tower in the manifest of ``folder``, in place of one that is described there.
+def input_name(modality: Modality) -> str:
+    """What a network's input is called, by which it is told what it is given."""
+    return {Modality.SENSOR: "readings", Modality.IMU: "motion"}.get(modality, "pixels")
 
-    The towers and files of the other modalities stay as they are.
+
+def file_of(modality: Modality) -> str:
+    """The name of a tower's file."""
+    return f"{modality}.onnx"
+
+
+def add_tower(folder: Path, modality: Modality, revision: str, origin: Source | None) -> None:
+    """Describe a further tower in the manifest of ``folder``, in place of one that is described there.
+
+    ``origin`` is the network that it started from. The towers and files of the other modalities stay as they
+    are.
     """
     path = folder / "manifest.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    tower = {
-        "name": "audio",
-        "modalities": ["audio"],
-        "model": AUDIO_FILE,
-        "source": _origin(IMAGE_WEIGHTS),
-    }
-    content["towers"] = [*(old for old in content["towers"] if old["name"] != "audio"), tower]
-    files = [old for old in content["files"] if old["name"] != AUDIO_FILE]
-    content["files"] = [*files, _described(folder / AUDIO_FILE)]
+    tower: dict[str, Any] = {"name": modality, "modalities": [modality], "model": file_of(modality)}
+    if origin is not None:
+        tower["source"] = _origin(origin)
+    content["towers"] = [*(old for old in content["towers"] if old["name"] != modality), tower]
+    files = [old for old in content["files"] if old["name"] != file_of(modality)]
+    content["files"] = [*files, _described(folder / file_of(modality))]
     content["revision"] = revision
-    if AUDIO_LICENCE not in content["licence"]:
-        content["licence"] = f"{content['licence']}; {AUDIO_LICENCE}"
+    names = [old["name"] for old in content["towers"]]
+    content["licence"] = "; ".join([LICENCE, *(text for name, text in LICENCES.items() if name in names)])
+    content["trained_pairs"] = _pairs(names)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -139,10 +171,17 @@ def write_manifest(folder: Path, revision: str) -> None:
         "dimensions": TEXT_DIMENSIONS,
         "preprocessing": PREPROCESSING,
         "licence": LICENCE,
+        "trained_pairs": _pairs([tower["name"] for tower in towers]),
         "towers": towers,
         "files": [_described(folder / name) for name in (TEXT_FILE, TOKENIZER_FILE, IMAGE_FILE)],
     }
     (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _pairs(names: Sequence[str]) -> list[list[str]]:
+    return [
+        [name, other] for name, others in PAIRS.items() if name in names for other in others if other in names
+    ]
 
 
 def _origin(source: Source) -> dict[str, str]:

@@ -18,36 +18,28 @@ from torch.nn import functional as F  # noqa: N812 - the name torch users know
 from bindsearch.training.towers import FEATURES, TEXT_DIMENSIONS
 
 
-class Head(nn.Module):
-    """Pooled features, (batch, 1280), to unit vectors, (batch, 384).
+class Projector(nn.Module):
+    """Pooled features, (batch, ``width``), to vectors, (batch, ``dimensions``): the first two paths.
 
-    ``class_vectors`` are the text vectors of the classifier's classes, (1000, 384); they are a start, and are
-    trained like everything but the classifier itself.
+    What it makes is not yet of unit length.
     """
 
-    def __init__(
-        self, classifier: nn.Linear, class_vectors: Tensor, hidden: int = 1024, dropout: float = 0.5
-    ) -> None:
+    def __init__(self, width: int, dimensions: int, hidden: int = 1024, dropout: float = 0.5) -> None:
         super().__init__()
-        self.classifier = nn.Linear(FEATURES, len(class_vectors))
-        self.classifier.load_state_dict(classifier.state_dict())
-        self.classifier.requires_grad_(False)
-        self.class_vectors = nn.Parameter(class_vectors.clone())
-        self.linear = nn.Linear(FEATURES, TEXT_DIMENSIONS)
-        self.widen = nn.Linear(FEATURES, hidden)
-        self.narrow = nn.Linear(hidden, TEXT_DIMENSIONS)
+        self.linear = nn.Linear(width, dimensions)
+        self.widen = nn.Linear(width, hidden)
+        self.narrow = nn.Linear(hidden, dimensions)
         nn.init.zeros_(self.narrow.weight)
         self.dropout = nn.Dropout(dropout)
         self.mean: Tensor
         self.spread: Tensor
-        self.register_buffer("mean", torch.zeros(FEATURES))
-        self.register_buffer("spread", torch.ones(FEATURES))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.dropout((features - self.mean) / self.spread)
-        corrected = self.linear(x) + self.narrow(self.dropout(F.gelu(self.widen(x))))
-        known = self.classifier(features).softmax(-1) @ self.class_vectors
-        return F.normalize(corrected + known, dim=-1)
+        corrected: Tensor = self.linear(x) + self.narrow(self.dropout(F.gelu(self.widen(x))))
+        return corrected
 
     @torch.no_grad()
     def start_from_ridge(self, features: Tensor, targets: Tensor, penalty: float = 3000.0) -> None:
@@ -58,3 +50,24 @@ class Head(nn.Module):
         gram = x.T @ x + penalty * torch.eye(x.shape[1])
         self.linear.weight.copy_(torch.linalg.solve(gram, x.T @ (targets - centre)).T)
         self.linear.bias.copy_(centre)
+
+
+class Head(Projector):
+    """Pooled features, (batch, 1280), to unit vectors, (batch, 384).
+
+    ``class_vectors`` are the text vectors of the classifier's classes, (1000, 384); they are a start, and are
+    trained like everything but the classifier itself.
+    """
+
+    def __init__(
+        self, classifier: nn.Linear, class_vectors: Tensor, hidden: int = 1024, dropout: float = 0.5
+    ) -> None:
+        super().__init__(FEATURES, TEXT_DIMENSIONS, hidden, dropout)
+        self.classifier = nn.Linear(FEATURES, len(class_vectors))
+        self.classifier.load_state_dict(classifier.state_dict())
+        self.classifier.requires_grad_(False)
+        self.class_vectors = nn.Parameter(class_vectors.clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        known = self.classifier(features).softmax(-1) @ self.class_vectors
+        return F.normalize(super().forward(features) + known, dim=-1)

@@ -22,15 +22,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch users know
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bindsearch.training.fit import Batch, contrast
+from bindsearch.training.loop import Loop, Weights
 from bindsearch.training.sound_net import SoundTower
 from bindsearch.training.sound_views import View
 
@@ -105,26 +104,23 @@ def fit_sounds(
     report: Report = lambda step, loss, tower: None,
 ) -> SoundTower:
     """Fit ``tower`` in place and return its averaged copy; goes on from ``checkpoint`` if that exists."""
-    optimizer = _optimizer(tower, options)
-    average = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(tower, multi_avg_fn=average, use_buffers=True)
-    parts: dict[str, Any] = {"tower": tower, "averaged": averaged, "optimizer": optimizer}
-    done = _resume(checkpoint, parts)
     last = sum(options.cycles)
-    for step in range(done + 1, last + 1):
-        torch.manual_seed(options.seed * 1_000_003 + step)
-        tower.train()
-        for group, peak in zip(optimizer.param_groups, (options.rate, options.head_rate), strict=True):
-            group["lr"] = peak * pace(step, options)
+    loop = Loop(
+        tower,
+        _weights(tower, options),
+        [pace(step, options) for step in range(1, last + 1)],
+        decay=options.decay,
+        averaging=options.averaging,
+        seed=options.seed,
+        checkpoint=checkpoint,
+    )
+    for step in loop.steps():
         loss = _loss(tower, _draw(views, lessons, options, step), lessons, options)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        averaged.update_parameters(tower)
+        loop.take(loss)
         if step % REPORT_EVERY == 0 or step == last:
-            _keep(checkpoint, parts, step)
-            report(step, loss.item(), _evaluable(averaged))
-    return _evaluable(averaged)
+            loop.keep(step)
+            report(step, loss.item(), loop.mean)
+    return loop.mean
 
 
 def pace(step: int, options: SoundFitOptions) -> float:
@@ -216,7 +212,7 @@ def _kinds_loss(vectors: Tensor, drawn: Drawn, lessons: Lessons, temperature: fl
     return -(sure * logits).sum(1).mean()
 
 
-def _optimizer(tower: SoundTower, options: SoundFitOptions) -> torch.optim.Optimizer:
+def _weights(tower: SoundTower, options: SoundFitOptions) -> list[Weights]:
     heads = [
         *tower.linear.parameters(),
         *tower.classifier.parameters(),
@@ -225,28 +221,4 @@ def _optimizer(tower: SoundTower, options: SoundFitOptions) -> torch.optim.Optim
     ]
     known = {id(parameter) for parameter in heads}
     trunk = [parameter for parameter in tower.trained() if id(parameter) not in known]
-    groups = [{"params": trunk, "lr": options.rate}, {"params": heads, "lr": options.head_rate}]
-    return torch.optim.AdamW(groups, weight_decay=options.decay)
-
-
-def _resume(checkpoint: Path | None, parts: dict[str, Any]) -> int:
-    if checkpoint is None or not checkpoint.is_file():
-        return 0
-    stored = torch.load(checkpoint, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(stored[name])
-    return int(stored["step"])
-
-
-def _keep(checkpoint: Path | None, parts: dict[str, Any], step: int) -> None:
-    if checkpoint is not None:
-        half_done = checkpoint.with_suffix(".part")
-        states = {name: part.state_dict() for name, part in parts.items()}
-        torch.save({**states, "step": step}, half_done)
-        half_done.rename(checkpoint)
-
-
-def _evaluable(averaged: AveragedModel) -> SoundTower:
-    tower: nn.Module = averaged.module
-    assert isinstance(tower, SoundTower)
-    return tower.eval()
+    return [Weights(trunk, options.rate), Weights(heads, options.head_rate)]

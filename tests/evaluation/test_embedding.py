@@ -9,7 +9,7 @@ import pytest
 
 from bindsearch.errors import DamagedFile, EncoderError, MediaError, SettingsError
 from bindsearch.evaluation.embedding import BATCH, Embedder
-from bindsearch.evaluation.manifest import read_rows, spread
+from bindsearch.evaluation.manifest import Manifests, spread
 from bindsearch.media import Clip, DepthMap, HeatMap, MotionLog
 from bindsearch.modality import Modality
 from tests.evaluation.folders import METRES, SensesEncoder, rooms, walks, windows, write_manifest
@@ -19,7 +19,7 @@ from tests.sounds import tone, write_film
 
 def test_a_window_of_an_array_becomes_a_motion_log_in_metres_and_seconds(tmp_path: Path) -> None:
     encoder = SensesEncoder()
-    Embedder(encoder).rows(read_rows([walks(tmp_path)], "test", Modality.IMU)[1:2])
+    Embedder(encoder).rows(Manifests([walks(tmp_path)]).rows("test", Modality.IMU)[1:2])
     (log,) = encoder.seen
     assert isinstance(log, MotionLog)
     assert (log.acceleration.dtype, log.rotation.dtype, log.times.dtype) == ("float32", "float32", "float64")
@@ -30,7 +30,7 @@ def test_a_window_of_an_array_becomes_a_motion_log_in_metres_and_seconds(tmp_pat
 
 def test_what_only_fills_a_window_up_is_left_out(tmp_path: Path) -> None:
     encoder = SensesEncoder()
-    Embedder(encoder).rows(read_rows([walks(tmp_path)], "test", Modality.IMU)[:1])
+    Embedder(encoder).rows(Manifests([walks(tmp_path)]).rows("test", Modality.IMU)[:1])
     (log,) = encoder.seen
     assert isinstance(log, MotionLog)
     assert len(log.times) == len(log.acceleration) == len(log.rotation) == 200
@@ -54,7 +54,7 @@ def test_arrays_of_another_make_are_refused(tmp_path: Path, arrays: dict[str, ob
     manifest = walks(tmp_path)
     np.savez(tmp_path / "walks.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(DamagedFile, match=reason):
-        Embedder(SensesEncoder()).rows(read_rows([manifest], "test", Modality.IMU))
+        Embedder(SensesEncoder()).rows(Manifests([manifest]).rows("test", Modality.IMU))
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000])
@@ -63,25 +63,25 @@ def test_an_array_file_that_is_cut_short_is_refused(tmp_path: Path, keep: int) -
     whole = (tmp_path / "walks.npz").read_bytes()
     (tmp_path / "walks.npz").write_bytes(whole[:keep])
     with pytest.raises(DamagedFile, match=r"walks\.npz: is not an NPZ file of arrays"):
-        Embedder(SensesEncoder()).rows(read_rows([manifest], "test", Modality.IMU))
+        Embedder(SensesEncoder()).rows(Manifests([manifest]).rows("test", Modality.IMU))
 
 
 def test_an_index_past_the_end_is_refused(tmp_path: Path) -> None:
     walks(tmp_path, 3)
     manifest = write_manifest(tmp_path / "more.csv", [("walks.npz", "imu", "", "test", "", "", "3")])
     with pytest.raises(MediaError, match="has 3 windows, no number 3"):
-        Embedder(SensesEncoder()).rows(read_rows([manifest], "test", Modality.IMU))
+        Embedder(SensesEncoder()).rows(Manifests([manifest]).rows("test", Modality.IMU))
 
 
 def test_an_index_that_is_no_number_is_refused(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.csv", [("walks.npz", "imu", "", "test", "", "", "-1")])
     with pytest.raises(SettingsError, match=r"has the index '-1' for walks\.npz"):
-        read_rows([manifest], "test", Modality.IMU)
+        Manifests([manifest]).rows("test", Modality.IMU)
 
 
 def test_depth_is_read_as_its_folder_hints(tmp_path: Path) -> None:
     encoder = SensesEncoder()
-    Embedder(encoder).rows(read_rows([rooms(tmp_path, copies=1)], "test", Modality.DEPTH))
+    Embedder(encoder).rows(Manifests([rooms(tmp_path, copies=1)]).rows("test", Modality.DEPTH))
     assert all(isinstance(media, DepthMap) for media in encoder.seen)
     means = [float(np.nanmean(media.metres)) for media in encoder.seen if isinstance(media, DepthMap)]
     assert means == pytest.approx([value / 1000 for value in METRES.values()])
@@ -94,7 +94,7 @@ def test_heat_is_read_as_its_folder_hints(tmp_path: Path) -> None:
     Image.fromarray(np.tile(np.arange(0, 240, 10, np.uint8), (16, 1))).save(tmp_path / "thermal" / "1.png")
     manifest = write_manifest(tmp_path / "m.csv", [("thermal/1.png", "thermal", "", "test")])
     encoder = SensesEncoder()
-    Embedder(encoder).rows(read_rows([manifest], "test", Modality.THERMAL))
+    Embedder(encoder).rows(Manifests([manifest]).rows("test", Modality.THERMAL))
     assert [type(media) for media in encoder.seen] == [HeatMap]
 
 
@@ -102,7 +102,7 @@ def test_a_film_gets_the_mean_of_its_segments(tmp_path: Path) -> None:
     film(tmp_path / "film.mp4", [RED, BLUE], seconds=8)
     manifest = write_manifest(tmp_path / "m.csv", [("film.mp4", "video", "", "test")])
     encoder = SensesEncoder()
-    (vector,) = Embedder(encoder).rows(read_rows([manifest], "test", Modality.VIDEO))
+    (vector,) = Embedder(encoder).rows(Manifests([manifest]).rows("test", Modality.VIDEO))
     assert len(encoder.seen) > 1
     mean = encoder.encode(encoder.seen).mean(axis=0)
     assert vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
@@ -114,9 +114,9 @@ def test_what_a_film_sounds_like_is_not_part_of_what_it_shows(tmp_path: Path) ->
         tmp_path / "m.csv", [("film.mp4", "video", "", "test"), ("film.mp4", "audio", "", "test")]
     )
     encoder = SensesEncoder()
-    Embedder(encoder).rows(read_rows([manifest], "test", Modality.VIDEO))
+    Embedder(encoder).rows(Manifests([manifest]).rows("test", Modality.VIDEO))
     assert {type(media) for media in encoder.seen} == {Clip}
-    Embedder(encoder).rows(read_rows([manifest], "test", Modality.AUDIO))
+    Embedder(encoder).rows(Manifests([manifest]).rows("test", Modality.AUDIO))
     assert {media.modality for media in encoder.seen} == {Modality.VIDEO, Modality.AUDIO}
 
 
@@ -124,18 +124,18 @@ def test_a_file_without_any_of_the_modality_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     manifest = write_manifest(tmp_path / "m.csv", [("a.png", "audio", "", "test")])
     with pytest.raises(MediaError, match=r"a\.png: holds no audio"):
-        Embedder(SensesEncoder()).rows(read_rows([manifest], "test", Modality.AUDIO))
+        Embedder(SensesEncoder()).rows(Manifests([manifest]).rows("test", Modality.AUDIO))
 
 
 def test_vectors_come_in_the_order_of_the_rows_whatever_the_batches(tmp_path: Path) -> None:
     manifest = walks(tmp_path, 2 * BATCH + 7)
-    rows = read_rows([manifest], "test", Modality.IMU)
+    rows = Manifests([manifest]).rows("test", Modality.IMU)
     vectors = Embedder(SensesEncoder()).rows(rows[::-1])
     assert vectors.argmax(axis=1).tolist() == [row.index % 3 for row in rows[::-1] if row.index is not None]
 
 
 def test_a_second_run_encodes_nothing_that_is_kept(tmp_path: Path) -> None:
-    rows = read_rows([walks(tmp_path)], "test", Modality.IMU)
+    rows = Manifests([walks(tmp_path)]).rows("test", Modality.IMU)
     first, second = SensesEncoder(), SensesEncoder()
     there = Embedder(first, tmp_path / "kept").rows(rows)
     again = Embedder(second, tmp_path / "kept").rows(rows)
@@ -144,7 +144,7 @@ def test_a_second_run_encodes_nothing_that_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_larger_run_encodes_only_what_a_smaller_one_left(tmp_path: Path) -> None:
-    rows = read_rows([walks(tmp_path)], "test", Modality.IMU)
+    rows = Manifests([walks(tmp_path)]).rows("test", Modality.IMU)
     Embedder(SensesEncoder(), tmp_path / "kept").rows(spread(rows, 4))
     encoder = SensesEncoder()
     whole = Embedder(encoder, tmp_path / "kept").rows(rows)
@@ -163,11 +163,11 @@ def test_words_are_kept_as_well(tmp_path: Path) -> None:
 
 def test_another_manifest_or_space_shares_no_vectors(tmp_path: Path) -> None:
     manifest = walks(tmp_path)
-    Embedder(SensesEncoder(), tmp_path / "kept").rows(read_rows([manifest], "test", Modality.IMU))
+    Embedder(SensesEncoder(), tmp_path / "kept").rows(Manifests([manifest]).rows("test", Modality.IMU))
     manifest.write_text(manifest.read_text().replace("somebody", "someone"))
     changed, other = SensesEncoder(), SensesEncoder([Modality.IMU])
     other.space = type(other.space)("other", "1", "1" * 64, 16, other.space.modalities, "1")
-    rows = read_rows([manifest], "test", Modality.IMU)
+    rows = Manifests([manifest]).rows("test", Modality.IMU)
     Embedder(changed, tmp_path / "kept").rows(rows)
     Embedder(other, tmp_path / "kept").rows(rows)
     assert (changed.encoded, other.encoded) == (9, 9)
@@ -175,7 +175,7 @@ def test_another_manifest_or_space_shares_no_vectors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"nothing of the sort"])
 def test_a_damaged_cache_counts_as_absent(tmp_path: Path, content: bytes) -> None:
-    rows = read_rows([walks(tmp_path)], "test", Modality.IMU)
+    rows = Manifests([walks(tmp_path)]).rows("test", Modality.IMU)
     there = Embedder(SensesEncoder(), tmp_path / "kept").rows(rows)
     (file,) = (tmp_path / "kept").rglob("*.npz")
     file.write_bytes(content)
@@ -192,7 +192,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_settings(tmp_path: Path) 
 
 def test_progress_tells_how_many_of_how_many(tmp_path: Path) -> None:
     told: list[str] = []
-    Embedder(SensesEncoder(), say=told.append).rows(read_rows([walks(tmp_path)], "test", Modality.IMU))
+    Embedder(SensesEncoder(), say=told.append).rows(Manifests([walks(tmp_path)]).rows("test", Modality.IMU))
     assert told == ["imu of test: 9 of 9 embedded"]
 
 

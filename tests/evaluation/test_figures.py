@@ -15,6 +15,7 @@ from bindsearch.evaluation.fewshot import FewShot, ProbeFigures
 from bindsearch.evaluation.report import fewshot_text, retrieval_text, table
 from bindsearch.evaluation.retrieval import Direction
 from bindsearch.modality import Modality
+from bindsearch.models.shelf import offers
 from tests.evaluation.folders import HUES, SensesEncoder, rooms, walks, write_manifest
 from tests.media import picture
 
@@ -56,6 +57,8 @@ def test_by_label_everything_of_the_same_label_is_right(tmp_path: Path) -> None:
     assert there["recall_at_1"] == back["recall_at_1"] == 1.0
     assert there["chance_at_1"] == pytest.approx(2 / 6)
     assert there["chance_at_5"] == 1.0
+    assert there["mean_average_precision"] == back["mean_average_precision"] == 1.0
+    assert 0.4 < there["chance_average_precision"] < 0.6
 
 
 def test_labels_bind_the_rows_of_two_manifests(tmp_path: Path) -> None:
@@ -192,12 +195,12 @@ def test_a_modality_that_the_space_does_not_embed_is_refused_before_reading(ask:
 def test_retrieval_is_a_markdown_table(tmp_path: Path) -> None:
     lines = shown("retrieval", "--manifest", rooms(tmp_path, 1), "--from", "depth", "--to", "image")
     assert lines == [
-        "|                | queries | items |   R@1 |   R@5 |  R@10 | median rank |",
-        "| -------------- | ------: | ----: | ----: | ----: | ----: | ----------: |",
-        "| depth to image |       3 |     3 | 1.000 | 1.000 | 1.000 |           1 |",
-        "| by chance      |         |       | 0.333 | 1.000 | 1.000 |             |",
-        "| image to depth |       3 |     3 | 1.000 | 1.000 | 1.000 |           1 |",
-        "| by chance      |         |       | 0.333 | 1.000 | 1.000 |             |",
+        "|                | queries | items |   R@1 |   R@5 |  R@10 |   mAP | median rank |",
+        "| -------------- | ------: | ----: | ----: | ----: | ----: | ----: | ----------: |",
+        "| depth to image |       3 |     3 | 1.000 | 1.000 | 1.000 | 1.000 |           1 |",
+        "| by chance      |         |       | 0.333 | 1.000 | 1.000 | 0.611 |             |",
+        "| image to depth |       3 |     3 | 1.000 | 1.000 | 1.000 | 1.000 |           1 |",
+        "| by chance      |         |       | 0.333 | 1.000 | 1.000 | 0.611 |             |",
     ]
 
 
@@ -229,7 +232,7 @@ def test_narrow_columns_still_have_a_rule() -> None:
 
 
 def test_emergent_pairs_are_told() -> None:
-    direction = Direction(Modality.AUDIO, Modality.DEPTH, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    direction = Direction(Modality.AUDIO, Modality.DEPTH, *[1] * 11)
     told = retrieval_text([direction], "tiny", True).split("\n\n")[1]
     assert told == "Emergent: tiny was never trained on audio and depth together."
     assert "mergent" not in retrieval_text([direction], "tiny", False)
@@ -256,6 +259,24 @@ def test_a_manifest_may_tell_which_pairs_were_trained(
     (tmp_path / "manifest.json").write_text(content)
     found = trained_pairs(tmp_path)
     assert (found if found is None else {" ".join(sorted(pair)) for pair in found}) == pairs
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "emergent"),
+    [
+        (Modality.IMAGE, Modality.DEPTH, False),
+        (Modality.IMU, Modality.VIDEO, False),
+        (Modality.TEXT, Modality.AUDIO, True),
+        (Modality.AUDIO, Modality.DEPTH, True),
+    ],
+)
+def test_imagebind_was_trained_on_pictures_with_each_other_modality(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Modality, target: Modality, emergent: bool
+) -> None:
+    monkeypatch.setenv("BINDSEARCH_MODELS", str(tmp_path))
+    (tmp_path / "imagebind-huge").mkdir()
+    (tmp_path / "imagebind-huge" / "manifest.json").write_text(offers()["imagebind-huge"].to_json())
+    assert is_emergent("imagebind-huge@bfloat16", source, target) is emergent
 
 
 def test_a_manifest_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bindsearch.evaluation.metrics import chance_at, median_rank, ranks, recall_at, top_k
+from bindsearch.evaluation.metrics import (
+    chance_at,
+    chance_average_precision,
+    mean_average_precision,
+    median_rank,
+    ranks,
+    recall_at,
+    top_k,
+)
 
 
 @st.composite
@@ -31,6 +39,12 @@ def rank_by_sorting(scores: list[float], right: list[bool]) -> int:
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], right[i]))
     first = next(place for place, i in enumerate(order) if right[i])
     return first + 1
+
+
+def average_precision(right: list[bool]) -> float:
+    """Of answers in their order: the share of right ones down to each right one, and the mean of those."""
+    shares = [sum(right[:place]) / place for place, own in enumerate(right, 1) if own]
+    return sum(shares) / len(shares)
 
 
 def test_ranks_count_from_one() -> None:
@@ -117,3 +131,42 @@ def test_top_k_agrees_with_sorting_classes(
         for scores, own in zip(similarity, truth, strict=True)
     ]
     assert top_k(similarity, np.array(truth), k) == pytest.approx(np.mean(right))
+
+
+def test_average_precision_of_known_orders() -> None:
+    similarity = np.array([[0.9, 0.8, 0.7, 0.6]])
+    for right, expected in (
+        ([True, True, False, False], 1.0),
+        ([False, False, False, True], 1 / 4),
+        ([True, False, True, False], (1 + 2 / 3) / 2),
+    ):
+        assert mean_average_precision(similarity, np.array([right])) == pytest.approx(expected)
+
+
+def test_average_precision_of_equals_is_the_worst_order() -> None:
+    assert mean_average_precision(np.zeros((1, 4)), np.array([[True, False, False, False]])) == 0.25
+
+
+def test_average_precision_needs_a_right_answer() -> None:
+    with pytest.raises(ValueError, match="no right answer"):
+        mean_average_precision(np.zeros((1, 2)), np.zeros((1, 2), np.bool_))
+
+
+@given(tables())
+def test_average_precision_agrees_with_sorting(
+    table: tuple[NDArray[np.float32], NDArray[np.bool_]],
+) -> None:
+    similarity, relevant = table
+    slow = []
+    for scores, right in zip(similarity.tolist(), relevant.tolist(), strict=True):
+        order = sorted(range(len(scores)), key=lambda i: (-scores[i], right[i]))
+        slow.append(average_precision([right[i] for i in order]))
+    assert mean_average_precision(similarity, relevant) == pytest.approx(np.mean(slow))
+
+
+@pytest.mark.parametrize("items", [1, 2, 5])
+def test_chance_of_average_precision_is_its_mean_over_all_orders(items: int) -> None:
+    for count in range(1, items + 1):
+        right = [place < count for place in range(items)]
+        mean = np.mean([average_precision(list(order)) for order in permutations(right)])
+        assert chance_average_precision(np.array([right])) == pytest.approx(mean)

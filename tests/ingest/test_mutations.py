@@ -227,7 +227,8 @@ def test_the_samples_that_are_mutated_are_themselves_read_as_what_they_are(tmp_p
         listed = library.failures() + library.failures(unsupported=True)
         assert {failure.path.name: failure.reason for failure in listed} == {}
         assert report.indexed == report.seen
-        for modality in Modality:
+        # Other sensors' logs are read only where a rule says so; tests/loaders/test_readings.py breaks them.
+        for modality in set(Modality) - {Modality.SENSOR}:
             assert _found(library, modality), f"nothing is {modality}"
 
 

@@ -35,12 +35,13 @@ CHOICES = [
     *[("depth", "layout", layout) for layout in ("sunrgbd", "tum")],
     *[("imu", "acceleration", unit) for unit in ("m/s^2", "g", "mg")],
     *[("imu", "rotation", unit) for unit in ("rad/s", "deg/s")],
-    *[("imu", "time", unit) for unit in ("s", "ms", "us", "ns")],
+    *[(log, "time", unit) for log in ("imu", "sensor") for unit in ("s", "ms", "us", "ns")],
 ]
 NUMBERS = [
     *[("depth", key) for key in ("scale", "offset", "focal_length", "baseline")],
     *[("thermal", key) for key in ("scale", "offset")],
     ("imu", "rate"),
+    *[("sensor", key) for key in ("rate", "window")],
 ]
 
 
@@ -142,7 +143,7 @@ def test_a_mistake_in_a_rule_names_the_file_the_rule_and_what_is_known(
         ("[[rule]]\nmodality = 'depth'\nfiles = '!x'", "rule 1 has patterns that no file can match"),
         ("[[rule]]\nmodality = 'depth'\nfiles = '/'", "rule 1 has patterns? that "),
         ("[[rule]]\nmodality = 'depth'\nfiles = '!'", "rule 1 has a pattern that is not one: "),
-        ("[[rule]]\nfiles = '*'", r"rule 1 has the modality None \(known are image, video, text, .*imu\)"),
+        ("[[rule]]\nfiles = '*'", r"rule 1 has the modality None \(known are image, video, text, .*sensor\)"),
         ("[[rule]]\nfiles = '*'\nmodality = 'Depth'", r"rule 1 has the modality 'Depth' \(known are"),
         ("[[rule]]\nfiles = '*'\nmodality = ['depth']", r"rule 1 has the modality \['depth'\] \(known are"),
         ("[[rule]]\nfiles = '*'\nmodality = { depth = 1 }", r"rule 1 has the modality {'depth': 1}"),

@@ -12,7 +12,16 @@ from PIL import Image
 from bindsearch.encoders.compact.pictures import SIDE
 from bindsearch.errors import SettingsError
 from bindsearch.training.__main__ import main
-from bindsearch.training.data import HELD_OUT, TEMPLATES, prompts, read_class_names, read_examples
+from bindsearch.training.data import (
+    CAPTIONED,
+    HELD_OUT,
+    LABELLED,
+    TEMPLATES,
+    prompts,
+    read_class_names,
+    read_examples,
+    read_sets,
+)
 from bindsearch.training.features import random_view
 
 
@@ -29,10 +38,30 @@ def test_only_pictures_of_the_train_split_are_read(tmp_path: Path) -> None:
         ("d.jpg", "image", "train", "cat", "a photo of a cat"),
     ]
     write(tmp_path / "manifest.csv", rows)
-    captioned, labelled = read_examples(tmp_path)
-    assert (captioned.path, captioned.texts, captioned.label) == (tmp_path / "a.jpg", ("one", "two"), "")
-    assert labelled.texts == prompts("cat")
+    first, second = read_examples(tmp_path)
+    assert (first.path, first.texts, first.label) == (tmp_path / "a.jpg", ("one", "two"), "")
+    assert second.texts == ("a photo of a cat",)
+
+
+def test_of_the_labelled_set_the_label_counts_in_every_template(tmp_path: Path) -> None:
+    folder = tmp_path / LABELLED
+    folder.mkdir()
+    write(folder / "manifest.csv", [("d.jpg", "image", "train", "cat", "a photo of a cat")])
+    [labelled] = read_examples(folder)
+    assert (labelled.label, labelled.texts) == ("cat", prompts("cat"))
     assert len(labelled.texts) == len(TEMPLATES)
+
+
+def test_a_permissive_recipe_leaves_out_what_is_not_free(tmp_path: Path) -> None:
+    licences = ("CC BY 4.0", "public domain", "none stated", "research only", "")
+    for name in (*CAPTIONED, LABELLED):
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+            rows = [(f"{i}.jpg", "image", "train", "", "x", licence) for i, licence in enumerate(licences)]
+            header = ("file", "modality", "split", "label", "captions", "licence")
+            csv.writer(file).writerows([header, *rows])
+    assert len(read_sets(tmp_path)) == 5 * len(licences)
+    assert {example.path.name for example in read_sets(tmp_path, permissive=True)} == {"0.jpg", "1.jpg"}
 
 
 def test_the_held_out_part_is_the_same_every_time_and_about_a_tenth(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from torch import nn
 from bindsearch.encoders.compact import WEIGHTS, CompactEncoder, Manifest
 from bindsearch.errors import EncoderError
 from bindsearch.media import Passage
-from bindsearch.training.export import add_sound_tower, export_onnx, write_manifest
+from bindsearch.modality import Modality
+from bindsearch.training.export import add_tower, export_onnx, write_manifest
 from bindsearch.training.quantize import eight_bit_weights, half_weights
 from bindsearch.training.sources import IMAGE_WEIGHTS, TEXT_WEIGHTS, Source, locate
 from bindsearch.training.texts import text_vectors
@@ -87,10 +88,14 @@ def test_padding_changes_no_vector() -> None:
 
 
 def test_a_manifest_written_again_says_what_is_shipped(tmp_path: Path) -> None:
-    for name in ("text.onnx", "tokenizer.json", "image.onnx", "audio.onnx"):
-        (tmp_path / name).write_bytes((WEIGHTS / name).read_bytes())
-    write_manifest(tmp_path, Manifest.read().revision)
-    add_sound_tower(tmp_path, Manifest.read().revision)
+    shipped_ones = Manifest.read()
+    for file in shipped_ones.files:
+        (tmp_path / file.name).write_bytes((WEIGHTS / file.name).read_bytes())
+    write_manifest(tmp_path, shipped_ones.revision)
+    for tower in shipped_ones.towers[2:]:
+        modality = Modality(tower.name)
+        origin = None if modality is Modality.IMU else IMAGE_WEIGHTS
+        add_tower(tmp_path, modality, shipped_ones.revision, origin)
     written, shipped = (
         json.loads((folder / "manifest.json").read_text(encoding="utf-8")) for folder in (tmp_path, WEIGHTS)
     )

@@ -15,10 +15,12 @@ from torch.nn import functional as F  # noqa: N812 - the name torch users know
 from bindsearch.encoders.compact import WEIGHTS, Manifest
 from bindsearch.encoders.compact.sounds import BANDS, FRAMES
 from bindsearch.modality import Modality
-from bindsearch.training.export import add_sound_tower, write_sound_tower
+from bindsearch.training.export import add_tower, write_tower
+from bindsearch.training.loop import threads
 from bindsearch.training.sound_fit import Lessons, SoundFitOptions, fit_sounds, masked, pace
 from bindsearch.training.sound_net import SoundTower, start_of
 from bindsearch.training.sound_views import View
+from bindsearch.training.sources import IMAGE_WEIGHTS
 from bindsearch.training.towers import TEXT_DIMENSIONS, load_image_tower
 
 COUNT, LABELS, KINDS = 12, 3, 521
@@ -36,10 +38,8 @@ def units(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.fixture(autouse=True)
 def one_core() -> Iterator[None]:
     """Small batches are slower on several cores, much slower on busy ones."""
-    cores = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(cores)
+    with threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_the_exported_tower_agrees_and_joins_the_others(lessons: Lessons, tmp_pa
     for name in ("text.onnx", "tokenizer.json", "image.onnx", "manifest.json"):
         (tmp_path / name).write_bytes((WEIGHTS / name).read_bytes())
     tower = new_tower(lessons).eval()
-    write_sound_tower(tower, tmp_path)
-    add_sound_tower(tmp_path, "9")
+    write_tower(tower, np.zeros((1, BANDS, FRAMES, 3), np.uint8), Modality.AUDIO, tmp_path)
+    add_tower(tmp_path, Modality.AUDIO, "9", IMAGE_WEIGHTS)
     manifest = Manifest.read(tmp_path)
     manifest.verify()
     assert manifest.revision == "9"

@@ -18,7 +18,7 @@ from bindsearch.encoders.imagebind.pictures import film_views, span_views, still
 from bindsearch.encoders.imagebind.sensors import depth_sample, motion_sample, thermal_sample
 from bindsearch.encoders.imagebind.text import token_ids
 from bindsearch.errors import EncoderError
-from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Sound
+from bindsearch.media import Clip, DepthMap, HeatMap, Media, MotionLog, Passage, Picture, Readings, Sound
 from bindsearch.modality import Modality
 
 # Changes whenever the same media would give other samples.
@@ -59,6 +59,8 @@ def samples_of(media: Media, config: TowerConfig, recipe: str) -> Samples:
             return thermal_sample(media)[np.newaxis]
         case MotionLog():
             return motion_sample(media, config.sample[1])[np.newaxis]
+        case Readings():
+            raise EncoderError(f"cannot encode {media.modality}")
 
 
 def _film_samples(clip: Clip, recipe: str) -> Samples:

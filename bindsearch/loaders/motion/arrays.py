@@ -25,7 +25,7 @@ _HEADER = re.compile(
     r"'shape':\s*\(((?:\d{1,18}L?,?\s*)*)\),?\s*\}\s*"
 )
 _MAX_HEADER = 10_000
-_RATES = ("rate", "hz", "fs", "samplingrate", "samplerate", "frequency", "samplingfrequency", "rateHz")
+RATES = ("rate", "hz", "fs", "samplingrate", "samplerate", "frequency", "samplingfrequency", "rateHz")
 
 
 def read_array(raw: bytes, subject: str) -> NDArray[np.generic]:
@@ -50,7 +50,7 @@ def table_of_array(array: NDArray[np.generic], scheme: Scheme, name: str = "") -
     turned = _in_rows(array)
     if turned is None:
         return Table(name, {}, {})
-    rows = _numbers(turned)
+    rows = numbers(turned)
     if scheme.numbered:
         names = [str(place + 1) for place in range(rows.shape[1])]
         chosen = scheme.chosen(names, "")
@@ -65,8 +65,8 @@ def table_of_array(array: NDArray[np.generic], scheme: Scheme, name: str = "") -
 
 def tables_of_arrays(arrays: dict[str, NDArray[np.generic]], scheme: Scheme) -> list[Table]:
     """The tables in named arrays: one for each sensor's (n, 3), all sharing the clock of their length."""
-    rate = next((_scalar(arrays[key]) for key in arrays if plain_name(key) in _RATES), None)
-    flat = {key: _numbers(array) for key, array in arrays.items() if array.ndim == 1 and array.size > 1}
+    rate = next((one_number(arrays[key]) for key in arrays if plain_name(key) in RATES), None)
+    flat = {key: numbers(array) for key, array in arrays.items() if array.ndim == 1 and array.size > 1}
     lengths = {array.shape[0] for array in arrays.values() if array.ndim in (1, 2) and array.size > 1}
     tables = [_of_length(length, arrays, flat, scheme) for length in sorted(lengths)]
     tables = [table for table in tables if table.has_sensors]
@@ -89,7 +89,7 @@ def _of_length(
     columns = {key: values for key, values in flat.items() if len(values) == length}
     for key, array in arrays.items():
         if array.ndim == 2 and array.shape == (length, 3) and sensor(key):
-            values = _numbers(array)
+            values = numbers(array)
             columns.update({f"{key}_{axis}": values[:, place].copy() for place, axis in enumerate("xyz")})
     names = list(columns)
     senses = {names[place]: sense for place, sense in scheme.chosen(names, "").items()}
@@ -128,7 +128,8 @@ def _claimed(raw: bytes, subject: str) -> tuple[tuple[int, ...], np.dtype[np.gen
     return shape, kind
 
 
-def _numbers(array: NDArray[np.generic]) -> Reals:
+def numbers(array: NDArray[np.generic]) -> Reals:
+    """``array`` as numbers: moments as seconds since 1970, NaN for what no sensor reads."""
     if array.dtype.kind == "M":
         seconds = array.astype("datetime64[ns]").astype(np.int64) / 1e9
         return np.where(np.isnat(array), np.nan, seconds)
@@ -143,7 +144,8 @@ def _in_rows(array: NDArray[np.generic]) -> NDArray[np.generic] | None:
     return array.T if array.shape[0] in (6, 7) and array.shape[1] > 7 else None
 
 
-def _scalar(array: NDArray[np.generic]) -> float | None:
+def one_number(array: NDArray[np.generic]) -> float | None:
+    """The number above 0 that an array of one value holds, else None."""
     if array.size != 1 or array.dtype.kind not in "fiu":
         return None
     value = float(array.reshape(-1)[0].item())

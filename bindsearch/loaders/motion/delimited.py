@@ -21,7 +21,7 @@ from bindsearch.errors import DamagedFile, UnsupportedFile
 from bindsearch.loaders.motion.columns import Meaning, Quantity
 from bindsearch.loaders.motion.tables import STANDARD_NAMES, Cells, Scheme, Table
 
-_SEPARATORS = ("\t", ";", ",", "|", " ")
+SEPARATORS = ("\t", ";", ",", "|", " ")
 _HEADER_LINES = 60
 _LEAST_MEANINGS = 3
 _LONGEST_LINE = 1_000_000  # characters
@@ -55,8 +55,8 @@ def read_delimited(
 
     Raises DamagedFile for endless lines and cells, UnsupportedFile for a log without a header.
     """
-    with _text(file) as text:
-        lines = _lines(text, subject)
+    with as_text(file) as text:
+        lines = lines_of(text, subject)
         head = list(islice(lines, _HEADER_LINES))
         header = _header(head, name, scheme) or _headerless(head, scheme, subject, nameless)
         if header is None:
@@ -74,8 +74,8 @@ def read_delimited(
 def read_pairs(file: BinaryIO, subject: str) -> list[list[str]]:
     """The first rows of a small table with commas, as the one that tells of the device."""
     try:
-        with _text(file) as text:
-            return [row for row in islice(csv.reader(_lines(text, subject)), 200) if row]
+        with as_text(file) as text:
+            return [row for row in islice(csv.reader(lines_of(text, subject)), 200) if row]
     except csv.Error as fault:
         raise DamagedFile(f"not a table that can be read: {fault}", subject=subject) from fault
 
@@ -83,18 +83,15 @@ def read_pairs(file: BinaryIO, subject: str) -> list[list[str]]:
 def _filled(header: _Header, lines: Iterator[str], subject: str) -> dict[int, Cells]:
     """The wanted columns of all rows; what a short row lacks is missing."""
     cells = {place: Cells(sense.quantity is Quantity.TIME) for place, sense in header.meanings.items()}
-    rows = _rows(lines, header.separator)
-    try:
-        while batch := [row for row in islice(rows, _BATCH) if row]:
-            for place, column in cells.items():
-                column.extend(row[place] if place < len(row) else "" for row in batch)
-    except csv.Error as fault:
-        raise DamagedFile(f"not a table that can be read: {fault}", subject=subject) from fault
+    rows = rows_of(lines, header.separator, subject)
+    while batch := [row for row in islice(rows, _BATCH) if row]:
+        for place, column in cells.items():
+            column.extend(row[place] if place < len(row) else "" for row in batch)
     return cells
 
 
 @contextmanager
-def _text(file: BinaryIO) -> Iterator[io.TextIOWrapper]:
+def as_text(file: BinaryIO) -> Iterator[io.TextIOWrapper]:
     """``file`` as text in its own encoding; it stays open."""
     sample = file.read(_SAMPLE)
     file.seek(0)
@@ -105,7 +102,8 @@ def _text(file: BinaryIO) -> Iterator[io.TextIOWrapper]:
         text.detach()
 
 
-def _lines(text: io.TextIOWrapper, subject: str) -> Iterator[str]:
+def lines_of(text: io.TextIOWrapper, subject: str) -> Iterator[str]:
+    """The lines of ``text``; DamagedFile for one that never ends and for text that cannot be read."""
     try:
         while line := text.readline(_LONGEST_LINE):
             if len(line) == _LONGEST_LINE:
@@ -125,6 +123,14 @@ def _encoding(sample: bytes) -> str:
     return "utf-8-sig"
 
 
+def rows_of(lines: Iterator[str], separator: str, subject: str) -> Iterator[list[str]]:
+    """Lines in cells. Raises DamagedFile for cells that cannot be told apart."""
+    try:
+        yield from _rows(lines, separator)
+    except csv.Error as fault:
+        raise DamagedFile(f"not a table that can be read: {fault}", subject=subject) from fault
+
+
 def _rows(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
     if separator == " ":
         return (line.split() for line in lines)
@@ -134,8 +140,8 @@ def _rows(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
 def _header(head: list[str], name: str, scheme: Scheme) -> _Header | None:
     best: _Header | None = None
     for number, line in enumerate(head):
-        for separator in _SEPARATORS:
-            names = _cells(line.lstrip("#% "), separator)
+        for separator in SEPARATORS:
+            names = cells_of(line.lstrip("#% "), separator)
             found = scheme.chosen(names, name)
             if len(found) >= _LEAST_MEANINGS and (best is None or len(found) > len(best.meanings)):
                 kept = {place: names[place] for place in found}
@@ -143,7 +149,8 @@ def _header(head: list[str], name: str, scheme: Scheme) -> _Header | None:
     return best
 
 
-def _cells(line: str, separator: str) -> list[str]:
+def cells_of(line: str, separator: str) -> list[str]:
+    """One line in cells, without the blanks around them; none if it cannot be cut."""
     try:
         return [cell.strip() for cell in next(_rows(iter([line]), separator), [])]
     except csv.Error:
@@ -152,8 +159,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _headerless(head: list[str], scheme: Scheme, subject: str, nameless: Nameless) -> _Header | None:
     """Rows of numbers alone: their columns are those that a rule numbers, or all in their usual order."""
-    for separator in _SEPARATORS:
-        rows = [_cells(line, separator) for line in head if line.strip()]
+    for separator in SEPARATORS:
+        rows = [cells_of(line, separator) for line in head if line.strip()]
         width = _width(rows)
         if scheme.numbered and width:
             names = [str(place + 1) for place in range(width)]

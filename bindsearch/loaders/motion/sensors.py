@@ -24,7 +24,8 @@ from bindsearch.loaders.motion.units import (
 
 COLUMNS_HINT = (
     'if it is a motion log, write a rule for it with modality = "imu" and '
-    'columns = { t = "...", ax = "...", ay = "...", az = "...", gx = "...", gy = "...", gz = "..." }'
+    'columns = { t = "...", ax = "...", ay = "...", az = "...", gx = "...", gy = "...", gz = "..." }; '
+    'if it is another sensor\'s, with modality = "sensor"'
 )
 _BESIDE_THE_PHONE = ("watch", "wrist", "headphone", "airpod")
 

@@ -32,19 +32,27 @@ def windows(log: Log, seconds: float) -> Iterator[MotionLog]:
 
     The last ends with the log; a rest shorter than a second is part of the window before it.
     """
-    last = max(0, int(log.duration // seconds))
-    if last and log.duration - last * seconds < SHORTEST_WINDOW:
+    for part, start, end in spans(log.times, seconds):
+        if not np.isfinite(log.acceleration[part]).any():
+            continue
+        yield MotionLog(
+            times=log.times[part].copy(),
+            acceleration=log.acceleration[part].astype(np.float32),
+            rotation=log.rotation[part].astype(np.float32),
+            start=start,
+            end=end,
+        )
+
+
+def spans(times: Reals, seconds: float) -> Iterator[tuple[slice, float, float]]:
+    """The readings of each window that has any, with its start and its end; ``times`` (n,) rise from 0."""
+    duration = float(times[-1])
+    last = max(0, int(duration // seconds))
+    if last and duration - last * seconds < SHORTEST_WINDOW:
         last -= 1
-    numbers = np.minimum(log.times // seconds, last).astype(np.int64)
+    numbers = np.minimum(times // seconds, last).astype(np.int64)
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     for first, stop in zip(starts, [*starts[1:], len(numbers)], strict=True):
         number = int(numbers[first])
-        if not np.isfinite(log.acceleration[first:stop]).any():
-            continue
-        yield MotionLog(
-            times=log.times[first:stop].copy(),
-            acceleration=log.acceleration[first:stop].astype(np.float32),
-            rotation=log.rotation[first:stop].astype(np.float32),
-            start=number * seconds,
-            end=log.duration if number == last else (number + 1) * seconds,
-        )
+        end = duration if number == last else (number + 1) * seconds
+        yield slice(int(first), int(stop)), number * seconds, end

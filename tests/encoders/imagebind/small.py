@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bindsearch.encoders.imagebind import TowerConfig, split_state_dict
 from bindsearch.encoders.imagebind.load import expected_shapes
-from bindsearch.modality import Modality
+from bindsearch.encoders.imagebind.recipes import TOWER_FOR
 from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source, TowerFile
 
 OUTPUT = 24
@@ -61,7 +61,7 @@ def write_manifest(folder: Path, files: tuple[TowerFile, ...] = ()) -> None:
         revision="3",
         dimensions=OUTPUT,
         preprocessing="1",
-        modalities=frozenset(Modality),
+        modalities=frozenset(TOWER_FOR),
         licence="none",
         licence_url="",
         terms="",
