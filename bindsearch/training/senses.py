@@ -82,7 +82,8 @@ def fitted_sense(
     embedder = Embedder(CompactEncoder(space), cache / "vectors", say)
     manifests = manifests_of(sense, data, permissive=permissive)
     rows = manifests.rows("train", sense.modality)
-    partners = manifests.rows("train", sense.partners) if sense.partners in embedder.space.modalities else []
+    there = manifests.modalities("train") & embedder.space.modalities
+    partners = manifests.rows("train", sense.partners) if sense.partners in there else []
     lessons = lessons_of(rows, partners, embedder, say)
     lessons = replace(lessons, chances=chances(rows, sense))
     given = shown(rows, embedder, cache, say)
