@@ -104,7 +104,7 @@ def _decibels(power: Floats) -> Pixels:
 
 @cache
 def _filters(points: int) -> tuple[tuple[slice, Floats], ...]:
-    """64 triangles of height 1 that reach to the middles of their neighbours: each one's points and weights."""
+    """64 triangles of height 1 that reach to the middles of their neighbours: points and weights of each."""
     ends = _mel(np.array([LOWEST, HIGHEST]))
     edges = np.linspace(ends[0], ends[1], BANDS + 2)[:, np.newaxis]
     places = _mel(np.arange(points // 2 + 1, dtype=np.float64) * (RATE / points))
