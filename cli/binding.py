@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bindsearch.cli.common import Json, one_line_errors, print_json, printable, say
 from bindsearch.errors import EncoderError, SettingsError
 from bindsearch.modality import Modality
-
-if TYPE_CHECKING:
-    from bindsearch.training.bind import Epoch
 
 NEEDED = ("torch", "onnx", "safetensors")
 EXTRA = "pip install 'bindsearch[train]'"
@@ -82,11 +79,11 @@ def bind(
     epoch = run(
         options,
         say=lambda line: say(context, printable(line)),
-        report=lambda epoch: say(context, _line(epoch)),
+        report=lambda epoch: say(context, epoch.line),
     )
     if as_json:
         print_json({"out": str(options.out), **asdict(epoch)})
-    say(context, printable(f"best: {_line(epoch)}"))
+    say(context, printable(f"best: {epoch.line}"))
     say(context, printable(f"'bindsearch models add {out}' installs it"))
 
 
@@ -117,12 +114,3 @@ def _require_packages() -> None:
     lacking = [package for package in NEEDED if find_spec(package) is None]
     if lacking:
         raise EncoderError(f"needs {' and '.join(lacking)}", subject="bindsearch bind", hint=EXTRA)
-
-
-def _line(epoch: Epoch) -> str:
-    """One epoch's figures, as far as there are any."""
-    shares = {"recall": epoch.recall, "back": epoch.back, "labels": epoch.labels}
-    told = [f"{name} {share:.3f}" for name, share in shares.items() if share is not None]
-    if epoch.median is not None:
-        told.append(f"median rank {epoch.median:g}")
-    return ", ".join([f"epoch {epoch.number} of {epoch.of}", f"loss {epoch.loss:.3f}", *told])

@@ -17,9 +17,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bindsearch.errors import BindsearchError
+from bindsearch.modality import Modality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
 
 REVISION = "3"
 
@@ -113,11 +118,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _train_audio(options: argparse.Namespace) -> None:
     from bindsearch.encoders.compact import Manifest
-    from bindsearch.modality import Modality
     from bindsearch.training.compact_audio import AudioRecipe
-    from bindsearch.training.export import add_tower, write_tower
     from bindsearch.training.sound_fit import SoundFitOptions
-    from bindsearch.training.sources import IMAGE_WEIGHTS
 
     Manifest.read(options.out).check_sizes()
     fitting = SoundFitOptions(seed=options.seed)
@@ -127,17 +129,12 @@ def _train_audio(options: argparse.Namespace) -> None:
     recipe = AudioRecipe(
         options.data, options.out, cache, options.views, options.seed, _say, permissive=options.permissive
     )
-    write_tower(recipe.fitted_tower(fitting), recipe.example, Modality.AUDIO, options.out)
-    add_tower(options.out, Modality.AUDIO, REVISION, IMAGE_WEIGHTS)
-    _say(f"wrote {options.out}")
+    _join(options.out, Modality.AUDIO, recipe.fitted_tower(fitting), recipe.example)
 
 
 def _train_sense(options: argparse.Namespace) -> None:
     from bindsearch.encoders.compact import Manifest
-    from bindsearch.modality import Modality
-    from bindsearch.training.export import add_tower, write_tower
     from bindsearch.training.senses import SENSES, fitted_sense
-    from bindsearch.training.sources import IMAGE_WEIGHTS
 
     Manifest.read(options.out).check_sizes()
     sense = SENSES[Modality(options.sense)]
@@ -147,10 +144,17 @@ def _train_sense(options: argparse.Namespace) -> None:
     tower, _, example = fitted_sense(
         sense, options.data, options.out, cache, _say, permissive=options.permissive
     )
-    write_tower(tower, example, sense.modality, options.out)
-    origin = None if sense.modality is Modality.IMU else IMAGE_WEIGHTS
-    add_tower(options.out, sense.modality, REVISION, origin)
-    _say(f"wrote {options.out}")
+    _join(options.out, sense.modality, tower, example)
+
+
+def _join(folder: Path, modality: Modality, tower: nn.Module, example: NDArray[Any]) -> None:
+    """Write a fitted tower into ``folder`` and its manifest."""
+    from bindsearch.training.export import add_tower, write_tower
+    from bindsearch.training.sources import IMAGE_WEIGHTS
+
+    write_tower(tower, example, modality, folder)
+    add_tower(folder, modality, REVISION, None if modality is Modality.IMU else IMAGE_WEIGHTS)
+    _say(f"wrote {folder}")
 
 
 def _export_text(options: argparse.Namespace) -> None:

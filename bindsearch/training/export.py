@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -92,12 +93,9 @@ def write_text_tower(tower: MiniLM, folder: Path) -> None:
 
 def write_image_tower(tower: EfficientNetLite2, head: nn.Module, folder: Path) -> None:
     """Write the image tower with its head, weights in 16 bits, into ``folder``."""
-    from bindsearch.training.quantize import half_weights
-
-    example = torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)
-    model = export_onnx(ImageModel(tower, head), example, ("pixels", "vector"), {0: "batch"})
+    example = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / IMAGE_FILE).write_bytes(half_weights(model))
+    (folder / IMAGE_FILE).write_bytes(packed(ImageModel(tower, head), example, input_name(Modality.IMAGE)))
 
 
 def write_tower(tower: nn.Module, example: NDArray[Any], modality: Modality, folder: Path) -> None:

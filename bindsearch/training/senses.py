@@ -91,7 +91,7 @@ def fitted_sense(
     key = f"{sense} {embedder.space.key} {len(rows)} {given.shape}"
     checkpoint = cache / f"{sense.modality}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
     fitted, epoch = fit_tower(
-        tower, views_of(sense.modality, given), lessons, sense.fit, checkpoint, lambda done: say(told(done))
+        tower, views_of(sense.modality, given), lessons, sense.fit, checkpoint, lambda done: say(done.line)
     )
     return fitted, epoch, given[:1]
 
@@ -114,18 +114,6 @@ def chances(rows: Sequence[Row], sense: Sense) -> Tensor:
         if own.any():
             weights[own] *= share / weights[own].sum()
     return weights
-
-
-def told(epoch: Epoch) -> str:
-    """An epoch as a line of progress."""
-    figures = {
-        "recall": epoch.recall,
-        "back": epoch.back,
-        "median rank": epoch.median,
-        "labels": epoch.labels,
-    }
-    shown = "  ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if figure is not None)
-    return f"epoch {epoch.number}/{epoch.of}  loss {epoch.loss:.3f}  {shown}"
 
 
 def _licences(manifest: Path) -> set[str]:

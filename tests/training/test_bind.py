@@ -17,7 +17,7 @@ from bindsearch.errors import SettingsError
 from bindsearch.evaluation.embedding import Embedder
 from bindsearch.evaluation.manifest import Manifests
 from bindsearch.modality import Modality
-from bindsearch.training.bind.fit import Epoch, fit_tower, info_nce, vectors_of
+from bindsearch.training.bind.fit import Bond, Epoch, fit_tower, info_nce, vectors_of
 from bindsearch.training.bind.lessons import Lessons, held_out, lessons_of
 from bindsearch.training.bind.networks import PictureTower, SignalTower
 from bindsearch.training.bind.options import Fit
@@ -118,8 +118,6 @@ def test_a_fit_that_was_done_is_only_read_again(tmp_path: Path) -> None:
 def test_the_temperature_is_learnt_unless_it_is_given() -> None:
     views, lessons = made_up()
     for temperature, learnt in ((None, True), (0.07, False)):
-        from bindsearch.training.bind.fit import Bond
-
         assert Bond(tower(), temperature).log_scale.requires_grad is learnt
         fit_tower(tower(), views, lessons, replace(FIT, epochs=1, temperature=temperature))
 

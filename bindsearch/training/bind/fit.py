@@ -67,6 +67,15 @@ class Epoch:
         total = sum(weight for weight, _ in known)
         return sum(weight * figure for weight, figure in known) / total if total else -self.loss
 
+    @property
+    def line(self) -> str:
+        """The figures, as far as there are any, as a line of progress."""
+        shares = {"recall": self.recall, "back": self.back, "labels": self.labels}
+        told = [f"{name} {share:.3f}" for name, share in shares.items() if share is not None]
+        if self.median is not None:
+            told.append(f"median rank {self.median:g}")
+        return ", ".join([f"epoch {self.number} of {self.of}", f"loss {self.loss:.3f}", *told])
+
 
 class Bond(nn.Module, Generic[T]):
     """A tower and the logarithm of what its cosines are multiplied with: 1 / temperature."""
