@@ -22,7 +22,7 @@ from bindsearch.index.peek import CATALOG_FILE
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-HEAD = "0003"  # the newest migration; a test compares it with the scripts
+HEAD = "0004"  # the newest migration; a test compares it with the scripts
 WAIT_SECONDS = 30  # for the short moments in which SQLite itself locks, as at a checkpoint
 
 # Two float16 vectors of 1024 numbers fill a page of 4096 bytes only by half; 16384 loses nothing.

@@ -137,3 +137,16 @@ class Failure(Base):
     inode: Mapped[int | None]
     device: Mapped[int | None]
     hint: Mapped[str]
+
+
+class Tag(Base):
+    """A name that a content was given."""
+
+    __table__ = schema.tags
+
+    id: Mapped[int]
+    content_id: Mapped[int]
+    name: Mapped[str]
+    source: Mapped[str]
+    score: Mapped[float | None]
+    added_at: Mapped[float]

@@ -1,7 +1,7 @@
 """The tables of the catalog, the one truth of a library.
 
     roots ──< locations >── contents ──< segments ──< vectors >── spaces
-      └────< failures                                    tombstones  active_spaces
+      └────< failures           └───< tags               tombstones  active_spaces
 
 * A *content* is bytes and the way to read them; a *location* is a path where they lie. Renaming a file
   changes one location row and nothing else. ``identity`` is what a content is known by: the SHA-256 of the
@@ -61,6 +61,14 @@ class Stage(StrEnum):
     ENCODE = "encode"
     UNSUPPORTED = "unsupported"
     UNCLEAR = "unclear"
+
+
+class TagSource(StrEnum):
+    """Who gave a tag: a person, or a classifier that knew its name or examples of it."""
+
+    HAND = "hand"
+    WORDS = "words"
+    EXAMPLES = "examples"
 
 
 class Role(StrEnum):
@@ -196,6 +204,20 @@ vectors = Table(
     UniqueConstraint("segment_id", "space_id"),
     Index("vectors_by_space", "space_id", "id"),
     sqlite_autoincrement=True,
+)
+
+# A name that a content was given; ``score`` is a classifier's probability, 0..1.
+tags = Table(
+    "tags",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("content_id", Integer, ForeignKey("contents.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("score", Float),
+    Column("added_at", Float, nullable=False),
+    UniqueConstraint("content_id", "name"),
+    Index("tags_by_name", "name", "content_id"),
 )
 
 # A vector that is gone. A trigger writes it whenever a vectors row is deleted.
