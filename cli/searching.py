@@ -104,11 +104,12 @@ def _search(
     with WarmEncoder(context.folder(), context.settings()) as warm:
         parsed = parse_query(query)
         warm.expect(parsed)
+        from bindsearch.index.searching import SearchOptions
         from bindsearch.ingest.library import Library
 
         chosen = wanted()
         with with_stdin(parsed) as asked, Library.open(context.folder(), opener=warm) as library:
-            return library.search(asked, k, chosen, all_moments=all_moments)
+            return library.search(asked, k, chosen, SearchOptions(all_moments=all_moments))
 
 
 def _filter(

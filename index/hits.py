@@ -20,11 +20,12 @@ IDS_PER_STATEMENT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A segment that was found. ``score`` is the cosine to the query: greater is more similar.
+    """A segment that was found. ``score`` is the cosine to the query, ``standing`` how far the hit stands out
+    of the query's background in its modality (see ranking.py), by which hits are ranked.
 
     ``start`` and ``end`` are seconds into a film or recording, ``first_line`` and ``last_line`` lines of a
     text; None where the segment is the whole file. ``taken_at`` is seconds since 1970 UTC. ``other_paths``
-    hold the same bytes.
+    hold the same bytes, ``duplicates`` nearly the same and were folded into this hit.
     """
 
     score: float
@@ -40,6 +41,8 @@ class Hit:
     other_paths: tuple[Path, ...]
     segment_id: int
     sha256: str
+    standing: float | None = None
+    duplicates: tuple[Path, ...] = ()
 
 
 class Place(NamedTuple):
@@ -51,11 +54,17 @@ class Place(NamedTuple):
 
 
 def segments_of(catalog: Connection, vector_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """The segment of each vector that still exists, with what a hit tells of its content."""
+    """The segment of each vector that still exists, with its vector and what a hit tells of its content."""
     found: dict[int, Row[Any]] = {}
     for first in range(0, len(vector_ids), IDS_PER_STATEMENT):
         statement = (
-            select(vectors.c.id.label("vector_id"), segments, contents.c.sha256, contents.c.taken_at)
+            select(
+                vectors.c.id.label("vector_id"),
+                vectors.c.data,
+                segments,
+                contents.c.sha256,
+                contents.c.taken_at,
+            )
             .join(segments, segments.c.id == vectors.c.segment_id)
             .join(contents, contents.c.id == segments.c.content_id)
             .where(vectors.c.id.in_(vector_ids[first : first + IDS_PER_STATEMENT]))

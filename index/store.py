@@ -16,18 +16,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, delete, select
 
 from bindsearch.encoders.protocol import Space
-from bindsearch.errors import QueryError
 from bindsearch.index.active import choose, set_filling, switch_if_complete
 from bindsearch.index.catalog import Catalog
-from bindsearch.index.filters import Filter, select_vectors, under
-from bindsearch.index.hits import Hit, make_hit, paths_of, segments_of
+from bindsearch.index.background import read_references, write_references
+from bindsearch.index.filters import Filter, under
 from bindsearch.index.schema import State, locations, roots, spaces
-from bindsearch.index.vectors import Found, Selection, VectorView
+from bindsearch.index.searching import Answer, Question, SearchOptions, search
+from bindsearch.index.vectors import VectorView
+from bindsearch.modality import Modality
+from bindsearch.ranking import Rows
 
 VECTORS_FOLDER = "vectors"
 
@@ -41,6 +41,7 @@ class Store:
         self._index_kind = index_kind
         self._views: dict[str, VectorView] = {}
         self._views_lock = threading.Lock()
+        self._references: dict[str, Rows] = {}
 
     @classmethod
     def open(cls, folder: Path, *, index_kind: str = "auto") -> Self:
@@ -75,32 +76,33 @@ class Store:
 
     def search(
         self,
-        query: NDArray[np.float32],
+        question: Question,
         space: Space,
         k: int,
         wanted: Filter | None = None,
-        *,
-        all_moments: bool = False,
-    ) -> list[Hit]:
-        """The ``k`` best hits for the unit vector ``query`` (d,), best first.
-
-        One hit a content, its best segment, unless ``all_moments``. Raises QueryError for k below 1.
-        """
-        if k < 1:
-            raise QueryError(f"k is {k}, but at least one hit must be asked for")
-        wanted = wanted or Filter()
+        options: SearchOptions | None = None,
+    ) -> Answer:
+        """The ``k`` best hits for ``question``, best first. Raises QueryError for k below 1."""
+        options = options or SearchOptions()
         with self.catalog.read() as catalog:
             row = _space_row(catalog, space)
             if row is None:
-                return []
-            selection = select_vectors(catalog, row.id, wanted)
-            best = _best(catalog, self._view(catalog, row), query, k, selection, all_moments)
-            places = paths_of(catalog, [segment.content_id for _, segment in best], wanted)
-            return [
-                make_hit(score, segment, places[segment.content_id])
-                for score, segment in best
-                if segment.content_id in places
-            ]
+                return Answer(level=options.level)
+            view, references = self._view(catalog, row), self.references(space)
+            return search(catalog, view, row.id, references, question, k, wanted or Filter(), options)
+
+    def references(self, space: Space) -> Rows | None:
+        """The vectors (r, d) of the reference queries in ``space``; None as long as they were not kept."""
+        if space.key not in self._references:
+            rows = read_references(self.folder / VECTORS_FOLDER, space)
+            if rows is None:
+                return None
+            self._references[space.key] = rows
+        return self._references[space.key]
+
+    def keep_references(self, space: Space, rows: Rows) -> None:
+        """Keep the vectors of the reference queries in ``space``. Raises OSError; nothing is lost by it."""
+        write_references(self.folder / VECTORS_FOLDER, space, rows)
 
     def maintain(self, space: Space) -> None:
         """Bring the vector index of ``space`` up to date on disk. Needs the writer lock.
@@ -112,11 +114,11 @@ class Store:
             if row is not None:
                 self._view(catalog, row).maintain(catalog)
 
-    def index_kind(self, space: Space) -> str | None:
-        """Which kind of vector index serves ``space``; None if there are no vectors of it."""
+    def index_kinds(self, space: Space) -> dict[Modality, str]:
+        """Which kind of vector index serves each modality in ``space``."""
         with self.catalog.read() as catalog:
             row = _space_row(catalog, space)
-            return None if row is None else self._view(catalog, row).kind
+            return {} if row is None else self._view(catalog, row).kinds
 
     def forget(self, folders: Sequence[str]) -> int:
         """Take everything at or below ``folders`` out of the catalog; returns how many locations.
@@ -179,35 +181,3 @@ class Store:
 
 def _space_row(catalog: Connection, space: Space) -> Row[Any] | None:
     return catalog.execute(select(spaces).where(spaces.c.key == space.key)).first()
-
-
-def _best(
-    catalog: Connection,
-    view: VectorView,
-    query: NDArray[np.float32],
-    k: int,
-    selection: Selection,
-    all_moments: bool,
-) -> list[tuple[float, Row[Any]]]:
-    """The ``k`` best segments, asking the index for more until enough contents are among them."""
-    wanted = k if all_moments else 4 * k
-    while True:
-        found = view.search(query, wanted, selection)
-        best = _distinct(catalog, found, k, all_moments)
-        if len(best) == k or len(found.ids) < wanted:
-            return best
-        wanted *= 4
-
-
-def _distinct(catalog: Connection, found: Found, k: int, all_moments: bool) -> list[tuple[float, Row[Any]]]:
-    """Segments with their scores, best first; of each content only the best unless ``all_moments``."""
-    segments = segments_of(catalog, found.ids.tolist())
-    best: list[tuple[float, Row[Any]]] = []
-    seen: set[int] = set()
-    for vector_id, score in zip(found.ids.tolist(), found.scores.tolist(), strict=True):
-        segment = segments.get(vector_id)
-        if segment is None or (segment.content_id in seen and not all_moments):
-            continue
-        seen.add(segment.content_id)
-        best.append((score, segment))
-    return best[:k]

@@ -25,9 +25,11 @@ from bindsearch.encoders import Encoder, Space
 from bindsearch.errors import QueryError
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.schema import segments, spaces, vectors
+from bindsearch.index.searching import Question
 from bindsearch.media import Media, Passage
 from bindsearch.modality import Modality
 from bindsearch.query import Query, Span, Term, TermKind
+from bindsearch.ranking import Part
 from bindsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,6 +66,11 @@ class Reading:
         """How many moments there are of each modality."""
         return Counter(moment.modality for moment in self.moments)
 
+    @property
+    def kind(self) -> Modality:
+        """The modality that most of it is."""
+        return max(self.counts, key=lambda modality: (self.counts[modality], modality))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
@@ -78,11 +85,20 @@ class Asked:
         """The query's unit vector (d,)."""
         return self.sum.vector
 
+    @property
+    def question(self) -> Question:
+        """What the index is asked: the vector, and the terms that it is the sum of."""
+        pairs = zip(self.readings, self.sum.factors.tolist(), strict=True)
+        return Question(self.vector, tuple(Part(one.kind, own, one.vector) for one, own in pairs))
+
 
 class Asker:
-    """Reads queries in the space of one encoder. Use as a context manager: files are decoded apart."""
+    """Reads queries in the space of one encoder. Use as a context manager: files are decoded apart.
 
-    def __init__(self, encoder: Encoder, settings: Settings, catalog: Catalog) -> None:
+    Without a ``catalog`` there are no segments to ask with.
+    """
+
+    def __init__(self, encoder: Encoder, settings: Settings, catalog: Catalog | None) -> None:
         self._encoder = encoder
         self._settings = settings
         self._catalog = catalog
@@ -131,6 +147,8 @@ class Asker:
 
     def _segment(self, segment_id: int) -> Reading:
         space = self._encoder.space
+        if self._catalog is None:
+            raise QueryError("there is no library to have segments", subject=f"@{segment_id}")
         with self._catalog.read() as catalog:
             row = catalog.execute(select(segments).where(segments.c.id == segment_id)).first()
             vector = vectors_of(catalog, space, [segment_id]).get(segment_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,7 +20,6 @@ from bindsearch.encoders import Encoder, open_encoder
 from bindsearch.errors import EncoderError, LibraryMissing
 from bindsearch.index.active import ActiveSpaces, answering_name, find_filling, read_active
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
 from bindsearch.index.overview import (
     FailureRecord,
     RootStatus,
@@ -30,8 +29,12 @@ from bindsearch.index.overview import (
     list_roots,
     list_spaces,
 )
+from bindsearch.index.searching import Answer, SearchOptions
 from bindsearch.index.store import Store
+from bindsearch.media import Passage
+from bindsearch.modality import Modality
 from bindsearch.query import Query, parse_query
+from bindsearch.references import REFERENCE_QUERIES
 from bindsearch.settings import Settings, library_folder
 
 if TYPE_CHECKING:
@@ -136,12 +139,14 @@ class Library:
             with store.catalog.read() as catalog:
                 answering = answering_name(catalog) or self.settings.space
                 filling = None if self._encoder else find_filling(catalog)
-            report = run(self._encoder or self._open(answering))
+            encoder = self._encoder or self._open(answering)
+            report = run(encoder)
             if filling is not None:
                 encoder = self._open(filling)
                 store.begin_filling(filling, encoder.space)
                 report = run(encoder)
                 store.switch_if_complete()
+            _keep_references(store, encoder)
             self._sweep_previews(store)
             return report
 
@@ -168,17 +173,16 @@ class Library:
         query: str | Sequence[str] | Query,
         k: int = 10,
         wanted: Filter | None = None,
-        *,
-        all_moments: bool = False,
-    ) -> list[Hit]:
-        """The ``k`` best hits for a query, best first; one a file unless ``all_moments``.
+        options: SearchOptions | None = None,
+    ) -> Answer:
+        """The ``k`` best hits for a query, best first, and whether any stands out.
 
         ``query`` is an expression, a list of shell arguments, or a parsed Query. Raises QueryError, with its
         position, for one that cannot be understood, MediaError for a file in it that cannot be read.
         """
         encoder = self.encoder
-        vector = self._ask(query, encoder).vector
-        return self._reading().search(vector, encoder.space, k, wanted, all_moments=all_moments)
+        question = self._ask(query, encoder).question
+        return self._reading().search(question, encoder.space, k, wanted, options)
 
     def embed(self, query: str | Sequence[str] | Query) -> NDArray[np.float32]:
         """The unit vector (d,) of a query in the space that answers searches."""
@@ -204,7 +208,7 @@ class Library:
         store = self._reading()
         if item is None:
             asked = self._ask(query, encoder)
-            hits = store.search(asked.vector, encoder.space, k, wanted)
+            hits = store.search(asked.question, encoder.space, k, wanted)
             return explain_hits(asked, hits, encoder.space, store.catalog)
         with Asker(encoder, self.settings, store.catalog) as asker:
             return explain_item(asker, query if isinstance(query, Query) else parse_query(query), item, k)
@@ -302,3 +306,12 @@ class Library:
         from bindsearch.loaders import LoadOptions
 
         return LoadOptions.of(self.settings, encoder.picture_side)
+
+
+def _keep_references(store: Store, encoder: Encoder) -> None:
+    """Let queries in words be judged by the reference queries, which takes their vectors."""
+    if Modality.TEXT in encoder.space.modalities and store.references(encoder.space) is None:
+        # Neither a full disk nor an encoder without words costs the run: the library's own notes serve.
+        with suppress(OSError, EncoderError):
+            rows = encoder.encode([Passage(text) for text in REFERENCE_QUERIES])
+            store.keep_references(encoder.space, rows)

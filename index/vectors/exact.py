@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bindsearch.index.vectors.protocol import EVERYTHING, Found, Ids, Queries, Rows, Scores, Selection, ranked
+from bindsearch.ranking import spread_out
 
 # Rows that are widened to float32 at a time: 16384 x 384 x 4 bytes = 25 MB.
 CHUNK_ROWS = 16_384
@@ -79,6 +80,24 @@ class ExactIndex:
         pairs = zip(self._ids, self._rows, self._alive, strict=True)
         living = [(ids[alive], rows[alive]) for ids, rows, alive in pairs]
         return np.concatenate([ids for ids, _ in living]), np.concatenate([rows for _, rows in living])
+
+    @property
+    def ids(self) -> Ids:
+        """The ids (n,) of all living vectors, sorted."""
+        if not self._ids:
+            return np.empty(0, np.int64)
+        pairs = zip(self._ids, self._alive, strict=True)
+        return np.concatenate([ids if alive.all() else ids[alive] for ids, alive in pairs])
+
+    def sample(self, count: int) -> Rows:
+        """See VectorIndex.sample."""
+        own = self.ids
+        chosen = own[spread_out(own, count)]
+        rows = np.empty((len(chosen), self._dimensions), np.float16)
+        for ids, block in zip(self._ids, self._rows, strict=True):
+            places, found = _places(ids, chosen)
+            rows[found] = block[places[found]]
+        return rows
 
     def write(self, folder: Path, stem: str) -> list[str]:
         """See VectorIndex.write; two .npy files, which can be memory-mapped."""

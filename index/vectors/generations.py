@@ -24,7 +24,7 @@ from pathlib import Path
 from bindsearch.durable import sync
 
 MANIFEST = "current.json"
-FORMAT = 1
+FORMAT = 2
 CHUNK_BYTES = 1 << 20
 
 # Memory-mapped rows can be wrong but cannot crash the reader; checking them would read all of a large
@@ -33,14 +33,22 @@ CHECKSUM_BELOW = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """One modality's index: its kind, how many vectors it holds, and the names of its files."""
+
+    kind: str
+    count: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
-    """What ``current.json`` says; ``files`` maps names to (size, CRC-32)."""
+    """What ``current.json`` says; ``shelves`` by modality, ``files`` maps names to (size, CRC-32)."""
 
     format: int
     space: str
-    kind: str
     dimensions: int
-    count: int
+    shelves: dict[str, Shelf]
     last_vector: int
     last_tombstone: int
     files: dict[str, tuple[int, int]]
@@ -75,13 +83,18 @@ def write_generation(
 
 def read_generation(folder: Path) -> Generation | None:
     """The generation in force, its files checked; None where there is none that can be used."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         raw = json.loads((folder / MANIFEST).read_text())
         if not isinstance(raw, dict) or not isinstance(raw.get("files"), dict):
             return None
         files = {name: (int(size), int(checksum)) for name, (size, checksum) in raw["files"].items()}
-        generation = Generation(**raw | {"files": files})
+        shelves = {
+            name: Shelf(str(one["kind"]), int(one["count"]), tuple(one["files"]))
+            for name, one in raw["shelves"].items()
+        }
+        generation = Generation(**raw | {"files": files, "shelves": shelves})
         inside = all(Path(name).name == name for name in files)
+        inside = inside and all(set(shelf.files) <= set(files) for shelf in shelves.values())
         if (
             generation.format == FORMAT
             and inside

@@ -40,6 +40,14 @@ class Selection:
         if self.only is not None and self.without is not None:
             raise ValueError("a selection is either of ids to keep or of ids to leave out")
 
+    def among(self, ids: Ids) -> Selection:
+        """The same selection, as far as it concerns the sorted ``ids``."""
+        if self.only is not None:
+            return Selection(only=_common(self.only, ids))
+        if self.without is not None and len(self.without):
+            return Selection(without=_common(self.without, ids))
+        return EVERYTHING
+
     def allows(self, ids: Ids) -> NDArray[np.bool_]:
         """A mask over ``ids``: which of them may be found."""
         if self.only is not None:
@@ -79,6 +87,9 @@ class VectorIndex(Protocol):
     def contents(self) -> tuple[Ids, Rows]:
         """All (ids, rows), by id."""
 
+    def sample(self, count: int) -> Rows:
+        """Rows (n, d) of at most ``count`` vectors, chosen by their ids; see ranking.spread_out."""
+
     @classmethod
     def build(cls, dimensions: int, ids: Ids, rows: Rows) -> Self:
         """A new index of ``rows`` (n, d) under ``ids`` (n,)."""
@@ -89,6 +100,14 @@ class VectorIndex(Protocol):
     @classmethod
     def read(cls, folder: Path, files: list[str], dimensions: int) -> Self:
         """Read back what ``write`` wrote. Raises ValueError or OSError if it does not fit."""
+
+
+def _common(these: Ids, ids: Ids) -> Ids:
+    """Those of ``these`` that are among ``ids``; both sorted, and looked up the shorter in the longer."""
+    if len(these) > len(ids):
+        these, ids = ids, these
+    places = np.minimum(np.searchsorted(ids, these), max(len(ids) - 1, 0))
+    return these[ids[places] == these] if len(ids) else these[:0]
 
 
 def ranked(ids: Ids, scores: Scores, k: int) -> Found:

@@ -1,4 +1,7 @@
-"""The view: one vector index of one space, kept in step with the catalog.
+"""The view: the vector indexes of one space, one for each modality, kept in step with the catalog.
+
+Modalities have indexes of their own because they are ranked apart (see ranking.py) and lie apart: the cells
+of an inverted file that are nearest to words hold notes, and hardly ever the photos that the words describe.
 
 The catalog is the truth. A view starts from the generation on disk if that fits (right space, right
 files, not ahead of the catalog), else from nothing; then it replays the catalog's vectors and tombstones
@@ -14,6 +17,8 @@ every change, because FAISS must not be changed during a search.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +26,18 @@ import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
 from bindsearch.errors import SettingsError
-from bindsearch.index.schema import tombstones, vectors
+from bindsearch.index.schema import segments, tombstones, vectors
 from bindsearch.index.vectors.exact import ExactIndex
-from bindsearch.index.vectors.generations import FORMAT, Generation, read_generation, write_generation
-from bindsearch.index.vectors.protocol import EVERYTHING, Found, Queries, Selection, VectorIndex
+from bindsearch.index.vectors.generations import (
+    FORMAT,
+    Generation,
+    Shelf,
+    read_generation,
+    write_generation,
+)
+from bindsearch.index.vectors.protocol import EVERYTHING, Found, Queries, Scores, Selection, VectorIndex
+from bindsearch.modality import Modality
+from bindsearch.ranking import REFERENCES, SAMPLE, Backgrounds
 
 KINDS = ("auto", "exact", "flat", "ivf")
 
@@ -41,7 +54,7 @@ STALE_ROWS = 2_000
 
 
 class VectorView:
-    """A vector index over one space of one library; safe to use from several threads.
+    """The vector indexes over one space of one library; safe to use from several threads.
 
     ``kind`` is one of KINDS; raises SettingsError for any other.
     """
@@ -50,19 +63,20 @@ class VectorView:
         if kind not in KINDS:
             raise SettingsError(f"no vector index is called {kind!r}", hint=f"one of {', '.join(KINDS)}")
         self._space_id, self._space_key, self._dimensions = space.id, space.key, space.dimensions
-        self._folder = folder / space.key
+        self.folder = folder / space.key
         self._wanted = kind
         self._lock = threading.Lock()
         self._last_vector = self._last_tombstone = 0
         self._unsaved = 0
         self._saved = False
-        self._index: VectorIndex = self._load(catalog) or ExactIndex(self._dimensions)
+        self._indexes: dict[Modality, VectorIndex] = self._load(catalog) or {}
+        self._backgrounds: Backgrounds | None = None
         self.refresh(catalog)
 
     @property
-    def kind(self) -> str:
-        """Which index serves: exact, flat or ivf."""
-        return self._index.kind
+    def kinds(self) -> dict[Modality, str]:
+        """Which index serves each modality: exact, flat or ivf."""
+        return {modality: index.kind for modality, index in self._indexes.items()}
 
     @property
     def saved(self) -> bool:
@@ -70,35 +84,77 @@ class VectorView:
         return self._saved
 
     def __len__(self) -> int:
-        return len(self._index)
+        return sum(map(len, self._indexes.values()))
 
-    def search(self, query: Queries, k: int, selection: Selection = EVERYTHING) -> Found:
-        """The ``k`` best of ``selection`` for the unit vector ``query`` (d,)."""
+    def search(
+        self,
+        query: Queries,
+        k: int,
+        selection: Selection = EVERYTHING,
+        modalities: Collection[Modality] | None = None,
+    ) -> dict[Modality, Found]:
+        """The ``k`` best of ``selection`` in each modality for the unit vector ``query`` (d,)."""
         with self._lock:
-            return self._index.search(query, k, selection)
+            return {
+                modality: index.search(query, k, selection)
+                for modality, index in self._indexes.items()
+                if modalities is None or modality in modalities
+            }
+
+    def backgrounds(self, references: Scores | None) -> Backgrounds:
+        """What queries are judged by now: samples of the vectors, and ``references`` (r, d) in words."""
+        with self._lock:
+            known = self._backgrounds
+            if known is None or known.references is not references:
+                known = self._backgrounds = self._sampled(references)
+            return known
 
     def refresh(self, catalog: Connection) -> None:
         """Take in what ``catalog`` shows of new vectors and tombstones."""
         with self._lock:
+            before = self._last_vector, self._last_tombstone
             self._replay_vectors(catalog)
             self._replay_tombstones(catalog)
+            if before != (self._last_vector, self._last_tombstone):
+                self._backgrounds = None
 
     def maintain(self, catalog: Connection) -> None:
-        """Refresh, turn into the kind that is wanted now, and write a generation if that pays.
+        """Refresh, turn into the kinds that are wanted now, and write a generation if that pays.
 
         Raises OSError (full or read-only disk); the generation before stays in force.
         """
         self.refresh(catalog)
         with self._lock:
-            changed = self._become(self._kind_for(len(self._index)))
-        if changed or not self._saved or self._unsaved > max(STALE_ROWS, STALE_SHARE * len(self._index)):
+            changed = any([self._become(modality) for modality in self._indexes])
+        if changed or not self._saved or self._unsaved > max(STALE_ROWS, STALE_SHARE * len(self)):
             self.save()
 
     def save(self) -> None:
         """Write a generation. Raises OSError (full or read-only disk); the one before stays in force."""
         with self._lock:
-            write_generation(self._folder, self._describe, self._index.write)
+            shelves: dict[str, Shelf] = {}
+
+            def write(folder: Path, stem: str) -> list[str]:
+                for modality, index in self._indexes.items():
+                    names = index.write(folder, f"{stem}.{modality}")
+                    shelves[modality] = Shelf(index.kind, len(index), tuple(names))
+                return [name for shelf in shelves.values() for name in shelf.files]
+
+            write_generation(self.folder, partial(self._describe, shelves), write)
             self._saved, self._unsaved = True, 0
+
+    def _sampled(self, references: Scores | None) -> Backgrounds:
+        drawn = {
+            modality: index.sample(SAMPLE + REFERENCES).astype(np.float32)
+            for modality, index in self._indexes.items()
+            if len(index)
+        }
+        return Backgrounds(
+            samples={modality: rows[:SAMPLE] for modality, rows in drawn.items()},
+            more={modality: rows[-REFERENCES:] for modality, rows in drawn.items()},
+            sizes={modality: len(self._indexes[modality]) for modality in drawn},
+            references=references,
+        )
 
     def _kind_for(self, count: int) -> str:
         if self._wanted == "flat":
@@ -107,66 +163,80 @@ class VectorView:
             return "ivf"
         return "ivf" if self._wanted == "auto" and count >= IVF_FROM else "exact"
 
-    def _become(self, kind: str) -> bool:
-        """Rebuild as ``kind`` if that is not what serves, or if an inverted file has outgrown its cells."""
-        if kind == self._index.kind and not self._index.outgrown:
+    def _become(self, modality: Modality) -> bool:
+        """Rebuild as the kind that is wanted if another serves, or an inverted file has outgrown its cells."""
+        index = self._indexes[modality]
+        kind = self._kind_for(len(index))
+        if kind == index.kind and not index.outgrown:
             return False
-        ids, rows = self._index.contents()
-        self._index = index_class(kind).build(self._dimensions, ids, rows)
+        ids, rows = index.contents()
+        self._indexes[modality] = index_class(kind).build(self._dimensions, ids, rows)
         return True
 
-    def _describe(self, files: dict[str, tuple[int, int]]) -> Generation:
+    def _describe(self, shelves: dict[str, Shelf], files: dict[str, tuple[int, int]]) -> Generation:
         return Generation(
             format=FORMAT,
             space=self._space_key,
-            kind=self._index.kind,
             dimensions=self._dimensions,
-            count=len(self._index),
+            shelves=shelves,
             last_vector=self._last_vector,
             last_tombstone=self._last_tombstone,
             files=files,
         )
 
-    def _load(self, catalog: Connection) -> VectorIndex | None:
-        generation = read_generation(self._folder)
+    def _load(self, catalog: Connection) -> dict[Modality, VectorIndex] | None:
+        generation = read_generation(self.folder)
         if generation is None or not self._fits(catalog, generation):
             return None
         try:
-            index = index_class(generation.kind).read(
-                self._folder, list(generation.files), generation.dimensions
-            )
+            indexes = {
+                Modality(name): index_class(shelf.kind).read(
+                    self.folder, list(shelf.files), generation.dimensions
+                )
+                for name, shelf in generation.shelves.items()
+            }
         except (OSError, ValueError, EOFError):
             return None
-        if len(index) != generation.count:
+        if any(len(indexes[Modality(name)]) != shelf.count for name, shelf in generation.shelves.items()):
             return None
         self._last_vector, self._last_tombstone = generation.last_vector, generation.last_tombstone
         self._saved = True
-        return index
+        return indexes
 
     def _fits(self, catalog: Connection, generation: Generation) -> bool:
         """Whether the catalog's history contains the moment at which ``generation`` was written.
 
         A catalog that was restored from a backup may be older than the files beside it.
         """
+        kinds = {shelf.kind for shelf in generation.shelves.values()}
         return (
             (generation.space, generation.dimensions) == (self._space_key, self._dimensions)
-            and self._wanted in ("auto", generation.kind)
+            and (self._wanted == "auto" or kinds <= {self._wanted, "exact"})
             and generation.last_vector <= _sequence(catalog, vectors.name)
             and generation.last_tombstone <= _sequence(catalog, tombstones.name)
         )
 
     def _replay_vectors(self, catalog: Connection) -> None:
         query = (
-            select(vectors.c.id, vectors.c.data)
+            select(vectors.c.id, vectors.c.data, segments.c.modality)
+            .join(segments, segments.c.id == vectors.c.segment_id)
             .where(vectors.c.space_id == self._space_id, vectors.c.id > self._last_vector)
             .order_by(vectors.c.id)
         )
         for part in catalog.execute(query).partitions(REPLAY_ROWS):
-            ids = np.fromiter((row.id for row in part), np.int64, len(part))
-            data = b"".join(row.data for row in part)
-            self._index.add(ids, np.frombuffer(data, "<f2").reshape(len(part), self._dimensions))
-            self._last_vector = int(ids[-1])
-            self._unsaved += len(ids)
+            by_modality: dict[str, list[Any]] = {}
+            for row in part:
+                by_modality.setdefault(row.modality, []).append(row)
+            for name, rows in by_modality.items():
+                self._add(Modality(name), rows)
+            self._last_vector = part[-1].id
+            self._unsaved += len(part)
+
+    def _add(self, modality: Modality, rows: Sequence[Any]) -> None:
+        index = self._indexes.setdefault(modality, ExactIndex(self._dimensions))
+        ids = np.fromiter((row.id for row in rows), np.int64, len(rows))
+        data = b"".join(row.data for row in rows)
+        index.add(ids, np.frombuffer(data, "<f2").reshape(len(rows), self._dimensions))
 
     def _replay_tombstones(self, catalog: Connection) -> None:
         query = (
@@ -176,7 +246,9 @@ class VectorView:
         )
         dead = catalog.execute(query).all()
         if dead:
-            self._index.remove(np.sort(np.fromiter((row.vector_id for row in dead), np.int64, len(dead))))
+            gone = np.sort(np.fromiter((row.vector_id for row in dead), np.int64, len(dead)))
+            for index in self._indexes.values():
+                index.remove(gone)
             self._last_tombstone = dead[-1].seq
             self._unsaved += len(dead)
 

@@ -73,14 +73,14 @@ def assert_is_the_catalogs(catalog: Catalog, view: VectorView) -> None:
     rows = np.frombuffer(b"".join(row.data for row in stored), "<f2").reshape(len(ids), -1)
     assert len(view) == len(ids)
     for vector in rows16(5, seed=42):
-        assert_same(view.search(vector, 10), brute_force(ids, rows, vector, 10))
+        assert_same(view.search(vector, 10)[Modality.VIDEO], brute_force(ids, rows, vector, 10))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_view_follows_the_catalog_through_additions_and_deletions(catalog: Catalog, kind: str) -> None:
     add(catalog, 1500)
     view = open_view(catalog, kind, maintain=True)
-    assert view.kind == kind
+    assert view.kinds == {Modality.VIDEO: kind}
     assert_is_the_catalogs(catalog, view)
     add(catalog, 40, seed=1)
     remove(catalog, every=3)
@@ -96,7 +96,7 @@ def test_a_view_catches_up_from_a_stale_generation(catalog: Catalog, kind: str) 
     remove(catalog, every=5)
     view = open_view(catalog, kind)
     assert view.saved
-    assert view.kind == kind
+    assert view.kinds == {Modality.VIDEO: kind}
     assert_is_the_catalogs(catalog, view)
 
 
@@ -130,7 +130,7 @@ def test_damaged_or_deleted_index_files_lose_nothing(
         assert_is_the_catalogs(catalog, view)
         with catalog.read() as connection:
             view.maintain(connection)
-        assert view.kind == kind
+        assert view.kinds == {Modality.VIDEO: kind}
         assert open_view(catalog, kind).saved
 
 

@@ -13,7 +13,7 @@ from bindsearch.ingest.library import Library
 from bindsearch.settings import Settings
 from tests.dump import dump
 from tests.media import film, picture
-from tests.tiny import TinyEncoder
+from tests.tiny import APART, TinyEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
@@ -81,7 +81,9 @@ def test_a_library_that_was_killed_twenty_times_equals_one_that_never_was(
         Library(tmp_path / "calm", Settings(), TinyEncoder()) as second,
     ):
         for query in ("red", "blue", "green white"):
-            scores = [[hit.score for hit in library.search(query, 50)] for library in (first, second)]
+            scores = [
+                [hit.score for hit in library.search(query, 50, options=APART)] for library in (first, second)
+            ]
             assert scores[0] == scores[1]
 
 

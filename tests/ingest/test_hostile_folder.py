@@ -10,7 +10,7 @@ import pytest
 from bindsearch.ingest.library import Library
 from bindsearch.modality import Modality
 from tests.hostile import make_good, make_hostile
-from tests.tiny import TinyEncoder
+from tests.tiny import APART, TinyEncoder
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def test_every_good_file_is_found_and_every_bad_one_is_listed_with_its_reason(
     assert len(bad) >= 40
     report = library.index(folder)
 
-    found = {path for hit in library.search("red", 500) for path in (hit.path, *hit.other_paths)}
+    found = {
+        path for hit in library.search("red", 500, options=APART) for path in (hit.path, *hit.other_paths)
+    }
     assert found >= set(good)
     assert not found & set(bad)
 

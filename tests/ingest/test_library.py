@@ -16,6 +16,7 @@ from bindsearch.encoders import Vectors
 from bindsearch.errors import LibraryMissing, MediaError, QueryError
 from bindsearch.index.filters import Filter
 from bindsearch.index.schema import Stage, State
+from bindsearch.index.searching import SearchOptions
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.walk import IGNORE_FILE
 from bindsearch.media import Media
@@ -23,7 +24,7 @@ from bindsearch.modality import Modality
 from bindsearch.settings import Settings
 from tests.dump import dump
 from tests.media import BLUE, GREEN, RED, film, picture
-from tests.tiny import TinyEncoder
+from tests.tiny import APART, TinyEncoder
 
 
 def best(library: Library, query: str, wanted: Filter | None = None) -> Path | None:
@@ -103,7 +104,9 @@ def test_no_rename_move_or_copy_costs_an_encoder_call(
     library.index(now)
     assert encoder.calls == calls
     files = {path for path in now.rglob("*") if path.is_file()}
-    found = {path for hit in library.search("red", 10) for path in (hit.path, *hit.other_paths)}
+    found = {
+        path for hit in library.search("red", 10, options=APART) for path in (hit.path, *hit.other_paths)
+    }
     assert found == files
     assert [root.path for root in library.roots()] == [now]
 
@@ -183,7 +186,7 @@ def test_a_vanished_root_is_offline_and_comes_back_without_work(
     report = library.index()
     assert report.offline_roots == [folder]
     assert library.roots()[0].offline == 1
-    assert library.search("red") == []
+    assert len(library.search("red")) == 0
     offline = library.search("red", 1, Filter(offline=True))[0]
     assert (offline.path, offline.state) == (path, State.OFFLINE)
     calls = encoder.calls
@@ -225,15 +228,15 @@ def test_a_root_inside_another_is_walked_once(library: Library, folder: Path) ->
     picture(folder / "b.png", GREEN)
     report = library.index(folder)
     assert (report.indexed, report.unchanged) == (1, 1)
-    assert {hit.path.name for hit in library.search("red", 5)} == {"a.png", "b.png"}
-    assert all(hit.other_paths == () for hit in library.search("red", 5))
+    assert {hit.path.name for hit in library.search("red", 5, options=APART)} == {"a.png", "b.png"}
+    assert all(hit.other_paths == () for hit in library.search("red", 5, options=APART))
 
 
 def test_a_single_file_can_be_a_root(library: Library, folder: Path) -> None:
     path = picture(folder / "a.png", RED)
     picture(folder / "b.png", RED)
     library.index(path)
-    assert [hit.path for hit in library.search("red", 5)] == [path]
+    assert [hit.path for hit in library.search("red", 5, options=APART)] == [path]
 
 
 def test_what_an_ignore_file_names_stays_out_and_goes_out(library: Library, folder: Path) -> None:
@@ -242,7 +245,7 @@ def test_what_an_ignore_file_names_stays_out_and_goes_out(library: Library, fold
     library.index(folder)
     (folder / IGNORE_FILE).write_text("a.*\n")
     library.index(folder)
-    assert {hit.path.name for hit in library.search("red", 5)} == {"b.png"}
+    assert {hit.path.name for hit in library.search("red", 5, options=APART)} == {"b.png"}
 
 
 def test_the_librarys_own_folder_is_never_indexed(tmp_path: Path, encoder: TinyEncoder) -> None:
@@ -273,7 +276,7 @@ def test_a_good_file_that_goes_bad_is_no_longer_found(library: Library, folder: 
     library.index(folder)
     path.write_bytes(path.read_bytes()[:40])
     library.index(folder)
-    assert library.search("red") == []
+    assert len(library.search("red")) == 0
     assert [failure.path for failure in library.failures()] == [path]
     path.unlink()
     library.index(folder)
@@ -334,7 +337,7 @@ def test_filters_act_inside_the_search(library: Library, folder: Path) -> None:
     library.index(folder)
     assert best(library, "red", Filter(folders=(str(folder / "sub"),))) == lone
     assert best(library, "red", Filter(folders=(str(folder / "su"),))) is None
-    assert len(library.search("red", 99, Filter(folders=(str(folder.parent),)))) == 42
+    assert len(library.search("red", 99, Filter(folders=(str(folder.parent),)), APART)) == 42
     assert best(library, "red", Filter(until=90_000.0)) == lone
     assert best(library, "blue", Filter(since=90_000.0)) != lone
     assert best(library, "red", Filter(modalities=frozenset({Modality.TEXT}))) == folder / "note.txt"
@@ -345,8 +348,8 @@ def test_one_hit_a_file_unless_all_moments_are_asked_for(library: Library, folde
     film(folder / "film.mp4", [RED, GREEN] * 6, seconds=1.0)
     picture(folder / "a.png", BLUE)
     library.index(folder)
-    assert len(library.search("red", 10)) == 2
-    moments = library.search("red", 4, all_moments=True)
+    assert len(library.search("red", 10, options=APART)) == 2
+    moments = library.search("red", 4, options=SearchOptions(all_moments=True))
     assert [hit.path.name for hit in moments] == ["film.mp4"] * 4
 
 
@@ -362,7 +365,7 @@ def test_forgetting_takes_things_out_of_the_library_and_never_off_the_disk(
     assert library.forget(missing=True) == 1
     assert best(library, "red") == red, "a forgotten file inside a root comes back with the next run"
     assert library.forget([folder]) == 1
-    assert (library.roots(), library.search("red")) == ([], [])
+    assert (library.roots(), len(library.search("red"))) == ([], 0)
     assert red.exists()
     assert dump(library.folder)["vectors"] == {}
 
@@ -375,7 +378,7 @@ def test_a_new_revision_of_the_space_embeds_anew_and_keeps_segments(
     segments = dump(library.folder)["segments"]
     newer = TinyEncoder(revision="2")
     with Library(library.folder, Settings(), newer) as upgraded:
-        assert upgraded.search("red") == []
+        assert len(upgraded.search("red")) == 0
         assert upgraded.index().indexed == 1
         assert best(upgraded, "red") == folder / "film.mp4"
     after = dump(library.folder)
@@ -423,8 +426,8 @@ def test_searches_go_on_while_an_index_run_writes(library: Library, folder: Path
     writer.start()
     counts = []
     while writer.is_alive():
-        counts.append(len(library.search("red", 500)))
+        counts.append(len(library.search("red", 500, options=APART)))
     writer.join()
     assert errors == []
     assert counts == sorted(counts)
-    assert len(library.search("red", 500)) == 151
+    assert len(library.search("red", 500, options=APART)) == 151

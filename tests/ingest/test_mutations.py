@@ -19,7 +19,7 @@ from bindsearch.media import Media
 from bindsearch.modality import Modality
 from bindsearch.settings import Settings
 from tests.hostile import audio_film, encoded, film, heic, jpeg, scene, sound
-from tests.tiny import DIMENSIONS, TinyEncoder
+from tests.tiny import APART, DIMENSIONS, TinyEncoder
 
 MUTANTS = 16  # of each sample
 SILENT_SECONDS = 10.0
@@ -235,7 +235,7 @@ def test_the_samples_that_are_mutated_are_themselves_read_as_what_they_are(tmp_p
 def _found(library: Library, modality: Modality) -> set[Path]:
     from bindsearch.index.filters import Filter
 
-    hits = library.search("anything", 10_000, Filter(modalities=frozenset({modality})))
+    hits = library.search("anything", 10_000, Filter(modalities=frozenset({modality})), APART)
     return {path for hit in hits for path in (hit.path, *hit.other_paths)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import wave
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from PIL import Image
 
 from bindsearch.errors import LibraryMissing, MediaError, QueryError
 from bindsearch.index.hits import Hit
+from bindsearch.index.searching import SearchOptions
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.previews import Previews
 from bindsearch.loaders import LoadOptions
 from bindsearch.settings import Settings
 from tests.media import BLUE, GREEN, RED, film, picture
-from tests.tiny import TinyEncoder
+from tests.tiny import APART, TinyEncoder
 
 
 def kept(library: Library) -> list[Path]:
@@ -27,8 +29,8 @@ def kept(library: Library) -> list[Path]:
     return sorted(path for path in (library.folder / "previews").rglob("*") if path.is_file())
 
 
-def hits(library: Library, words: str = "red", **wishes: bool) -> list[Hit]:
-    return library.search(words, 50, **wishes)
+def hits(library: Library, words: str = "red", options: SearchOptions = APART) -> Sequence[Hit]:
+    return library.search(words, 50, options=options)
 
 
 def colour(path: Path, at: tuple[float, float] = (0.5, 0.5)) -> tuple[int, ...]:
@@ -105,7 +107,10 @@ def test_a_broken_preview_is_made_anew(library: Library, folder: Path, damage: b
 def test_each_span_of_a_film_has_its_own_preview(library: Library, folder: Path) -> None:
     film(folder / "film.mp4", [RED, GREEN, BLUE], seconds=4)
     library.index(folder)
-    spans = sorted(hits(library, all_moments=True), key=lambda hit: hit.start or 0)
+    spans = sorted(
+        hits(library, options=SearchOptions(all_moments=True, duplicates=True)),
+        key=lambda hit: hit.start or 0,
+    )
     assert len(spans) == 3
     for hit, level in zip(spans, (RED, GREEN, BLUE), strict=True):
         shown = np.array(colour(library.preview(hit.segment_id), (0.25, 0.25)))

@@ -13,7 +13,7 @@ from bindsearch.index.peek import peek_answering
 from bindsearch.ingest.library import Library
 from bindsearch.settings import Settings
 from tests.media import BLUE, GREEN, RED, picture
-from tests.tiny import TinyEncoder
+from tests.tiny import APART, TinyEncoder
 
 SETTINGS = Settings(space="one")
 
@@ -48,7 +48,7 @@ def switching(tmp_path: Path, folder: Path, shelf: Shelf) -> Library:
 
 
 def names(library: Library, query: str = "red") -> list[str]:
-    return [hit.path.name for hit in library.search(query)]
+    return [hit.path.name for hit in library.search(query, options=APART)]
 
 
 def test_the_old_space_answers_until_the_new_one_is_complete(
