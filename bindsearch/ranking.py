@@ -69,8 +69,8 @@ class Usual:
 class Judge:
     """One query's scale in every modality.
 
-    ``vector`` (d,), of unit length, is what to search with: an inner product with it, times ``length``, is the
-    cosine to the query with the references' mean taken off. ``levels`` are mean and spread of that.
+    ``vector`` (d,), of unit length, is what to search with: an inner product with it, times ``length``, is
+    the cosine to the query with the references' mean taken off. ``levels`` are mean and spread of that.
     """
 
     vector: Vector
@@ -88,8 +88,8 @@ class Backgrounds:
     """What there is to judge queries by: samples of a library's vectors in one space.
 
     ``samples`` are up to SAMPLE unit vectors (n, d) of each modality, ``more`` other ones that stand for
-    queries by a file of that modality, ``sizes`` how many items there are, ``references`` (r, d) the vectors of
-    the reference queries in words, None where the space has none.
+    queries by a file of that modality, ``sizes`` how many items there are, ``references`` (r, d) the vectors
+    of the reference queries in words, None where the space has none.
     """
 
     samples: Mapping[Modality, Rows]
@@ -118,7 +118,7 @@ class Backgrounds:
         return reduce(np.add, terms)
 
     def _centre(self, kind: Modality) -> NDArray[np.float64] | float:
-        """The mean of the references: only words have a list of their own, which no library's content bends."""
+        """The mean of the references: words alone have a list, which no library's content bends."""
         if kind is not Modality.TEXT or self.references is None:
             return 0.0
         mean: NDArray[np.float64] = self.references.mean(axis=0, dtype=np.float64)

@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from bindsearch.errors import QueryError
+from bindsearch.periods import counted_span, named_span
 
 # Wide enough for any dated picture; narrow enough that no zone or next year leaves datetime's own range.
 FIRST_YEAR, LAST_YEAR = 1000, 9000
@@ -33,24 +34,25 @@ _UNITS = re.compile(
 )
 
 
-def parse_instant(text: str, *, end: bool, now: datetime | None = None) -> float:
+def parse_instant(text: str, *, end: bool, now: datetime | None = None, hint: str = _EXAMPLES) -> float:
     """The instant, in seconds since 1970 UTC, at which the period that ``text`` names begins.
 
     With ``end`` it is the instant at which the period is over. ``now`` (local, without a zone) is what
-    "today" and "ago" count from. Raises QueryError for text that names no time.
+    "today", "ago" and "last" count from. Names of periods are those of ``periods``. Raises QueryError, with
+    ``hint``, for text that names no time.
     """
     words = " ".join(text.split())
     now = now or datetime.now()
     try:
-        period = _named_day(words, now) or _ago(words, now) or _date(words)
+        period = _named_day(words, now) or _ago(words, now) or _date(words) or _named_period(words, now)
         if period is None:
-            raise QueryError("this is not a time", subject=text, hint=_EXAMPLES)
+            raise QueryError("this is not a time", subject=text, hint=hint)
         start, stop = period
         if not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"only the years {FIRST_YEAR} to {LAST_YEAR} can be searched")
         return (stop if end else start).timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise QueryError(f"there is no such time: {error}", subject=text, hint=_EXAMPLES) from error
+        raise QueryError(f"there is no such time: {error}", subject=text, hint=hint) from error
 
 
 def format_instant(seconds: float) -> str:
@@ -112,6 +114,15 @@ def _ago(words: str, now: datetime) -> _Period | None:
         case "month":
             return _days_around(_months_before(now, count))
     return _days_around(_months_before(now, 12 * count))
+
+
+def _named_period(words: str, now: datetime) -> _Period | None:
+    """A period with a name of its own, or the last so many days, weeks, months or years up to now."""
+    counted = counted_span(words)
+    if counted is None:
+        return named_span(words, now)
+    begun = _ago("{} {}s ago".format(*counted), now)
+    return None if begun is None else (begun[0], now)
 
 
 def _months_before(now: datetime, count: int) -> datetime:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bindsearch.cli.common import FOUND_NOTHING, Json, one_line_errors, print_json, printable, say
-from bindsearch.modality import Modality
+from bindsearch.cli.filtering import FilterOptions
+from bindsearch.cli.options import expanded
 from bindsearch.query import Group, Part, Term, TermKind, parse_query
 from bindsearch.when import format_offset
 
@@ -21,6 +22,7 @@ _DEEPEST = 20  # levels that are still moved further to the right
 _NAME = 36  # columns
 
 
+@expanded
 @one_line_errors
 def explain(
     context: typer.Context,
@@ -32,10 +34,9 @@ def explain(
         typer.Argument(metavar="[PATH|@ID]", help="What to explain the score of.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits, or moments of the item.")] = 3,
-    types: Annotated[
-        list[Modality] | None, typer.Option("--type", help="Only hits of this kind; may be repeated.")
-    ] = None,
     as_json: Json = False,
+    *,
+    filters: FilterOptions,
 ) -> None:
     """Show how a query is understood, and why its hits score as they do.
 
@@ -53,9 +54,8 @@ def explain(
         bindsearch explain "a dog - a cat" @1234 --json
     """
     from bindsearch.cli.standard_input import with_stdin
-    from bindsearch.index.filters import Filter
 
-    wanted = Filter(modalities=frozenset(types or []))
+    wanted = filters.filter()
     with with_stdin(parse_query([query])) as asked, context.obj.open() as library:
         found = library.explain(asked, k, wanted, item=item)
     if as_json:

@@ -17,6 +17,16 @@ COMMANDS = {
     "index": ("indexing:index", "Take folders into the library, or bring it up to date."),
     "search": ("searching:search", "Find moments by words, by a file, or by a sum of both."),
     "explain": ("explaining:explain", "Show how a query is understood, and why its hits score as they do."),
+    "classify": (
+        "classifying:classify",
+        "Tell which of some labels files fit, from the labels' words alone.",
+    ),
+    "tag": ("tagging:tag", "Give files tags: by the words of labels, or by a few examples of each."),
+    "tags": ("tagging:app", "List, give, take away and rename tags by hand."),
+    "locate": (
+        "locating:locate",
+        "Mark where in a picture, or when in a film or a recording, a query is.",
+    ),
     "inspect": (
         "inspecting:inspect",
         "Show what indexing would make of files: what they are, what is in them.",

@@ -4,58 +4,42 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bindsearch.cli.common import FOUND_NOTHING, Context, Json, one_line_errors, say
-from bindsearch.modality import Modality
+from bindsearch.cli.answering import OutputOptions, RankingOptions, write_answer
+from bindsearch.cli.common import Context, one_line_errors
+from bindsearch.cli.filtering import FilterOptions, timespan_within
+from bindsearch.cli.options import expanded
+from bindsearch.cli.sequencing import SequenceOptions, run
+from bindsearch.cli.wording import WordOptions
+from bindsearch.errors import QueryError
 
 if TYPE_CHECKING:
     from bindsearch.index.filters import Filter
-    from bindsearch.index.hits import Hit
+    from bindsearch.index.searching import Answer, SearchOptions
 
 
+@expanded
 @one_line_errors
 def search(
     context: typer.Context,
     query: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY...", help="Words, files, or a sum of them with + and -.", show_default=False
         ),
-    ],
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits.")] = 10,
-    types: Annotated[
-        list[Modality] | None, typer.Option("--type", help="Only this kind; may be given several times.")
-    ] = None,
-    folders: Annotated[
-        list[str] | None,
-        typer.Option("--in", metavar="PATH", help="Only files at or below this path; may be repeated."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help='Only from then on: 2024, 2024-06, yesterday, "3 days ago".'),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only up to the end of then; as --since.")
-    ] = None,
-    all_moments: Annotated[
-        bool, typer.Option("--all-moments", help="Every segment that fits, not only the best of each file.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Also files on roots that are not there now.")
-    ] = False,
-    as_json: Json = False,
-    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, one a line.")] = False,
-    null: Annotated[bool, typer.Option("--null", "-0", help="As --paths, each ended by a NUL byte.")] = False,
-    thumbnails: Annotated[
-        bool | None,
-        typer.Option(
-            "--thumbnails/--no-thumbnails", help="Pictures in the table. Default: if the terminal can."
-        ),
-    ] = None,
+    *,
+    filters: FilterOptions,
+    sequence: SequenceOptions,
+    words: WordOptions,
+    ranking: RankingOptions,
+    output: OutputOptions,
 ) -> None:
     """Find moments by words, by a file, or by a sum of both.
 
@@ -63,8 +47,11 @@ def search(
     segment (@1234); + adds a term, - takes it away, a weight before it counts it more or less
     (0.5*"snow"), and parentheses group. An argument that names a file is that file; text: before it makes
     it words, audio: or image: asks with a film's sound or pictures, and - alone reads a file from standard
-    input. The score is the cosine between query and hit, at most 1. Exit code 1 says that nothing was
-    found.
+    input.
+
+    Hits are ranked by how far they stand out of what such a query scores with items of their modality; the
+    cosine, at most 1, stands beside it. Where nothing reaches --level, that is said: the library most likely
+    holds no answer. Exit code 1 says that nothing was found.
 
     Example:
 
@@ -74,29 +61,45 @@ def search(
 
         bindsearch search 'clip.mp4[1:20-1:25] - 0.5*(cars + "a crowd")'
 
+        bindsearch search "birthday cake" --when "last summer" --near 52.5,13.4 --within 5km
+
+        bindsearch search "barking" --then "a door" --within 10m
+
         bindsearch search "birthday cake" -0 | xargs -0 open
     """
     gc.disable()  # one search leaves little garbage, and looking for it takes a tenth of its time
-    wanted = partial(_filter, types or [], folders or [], since, until, offline)
-    hits = _search(context.obj, query, k, wanted, all_moments=all_moments)
-    if not hits:
-        say(context, "nothing found")
-        raise typer.Exit(FOUND_NOTHING)
-    from bindsearch.cli.tables import write_hits, write_json_hits, write_paths
-
-    if as_json:
-        write_json_hits(hits)
-    elif paths or null:
-        write_paths(hits, null=null)
-    else:
-        with context.obj.open() as library:  # which opens nothing unless a preview is asked for
-            write_hits(hits, thumbnails, library.preview)
+    near, follows = bool(filters.near), sequence.is_sequence
+    if sequence.asked:
+        within = timespan_within(filters.within or (), near=near, sequence=follows)
+        run(
+            context,
+            query or [],
+            sequence,
+            within,
+            partial(_filter, context.obj, filters, sequence=follows),
+            all_moments=ranking.all_moments,
+            as_json=output.as_json,
+            paths=output.paths,
+            null=output.null,
+            level=ranking.options().level,
+        )
+        return
+    if not query:
+        raise QueryError("the query is empty", hint='write what to find, as in "a dog on the beach"')
+    words.check()
+    options = replace(ranking.options(), words=words.words, exact=words.exact)
+    answer = _search(context.obj, query, k, partial(_filter, context.obj, filters), options)
+    with context.obj.open() as library:  # which opens nothing unless a preview is asked for
+        write_answer(context, answer, output, library.preview)
 
 
 def _search(
-    context: Context, query: list[str], k: int, wanted: Callable[[], Filter], *, all_moments: bool
-) -> list[Hit]:
+    context: Context, query: list[str], k: int, wanted: Callable[[], Filter], options: SearchOptions
+) -> Answer:
     """The hits; whatever is slow to import is imported while weights are being loaded."""
+    if options.exact:
+        with context.open() as library:
+            return library.search(query, k, wanted(), options)
     from bindsearch.cli.standard_input import with_stdin
     from bindsearch.cli.warming import WarmEncoder
     from bindsearch.query import parse_query
@@ -104,27 +107,12 @@ def _search(
     with WarmEncoder(context.folder(), context.settings()) as warm:
         parsed = parse_query(query)
         warm.expect(parsed)
-        from bindsearch.index.searching import SearchOptions
         from bindsearch.ingest.library import Library
 
         chosen = wanted()
         with with_stdin(parsed) as asked, Library.open(context.folder(), opener=warm) as library:
-            return library.search(asked, k, chosen, SearchOptions(all_moments=all_moments))
+            return library.search(asked, k, chosen, options)
 
 
-def _filter(
-    types: list[Modality], folders: list[str], since: str | None, until: str | None, offline: bool
-) -> Filter:
-    import os
-    from pathlib import Path
-
-    from bindsearch.index.filters import Filter
-    from bindsearch.when import parse_instant
-
-    return Filter(
-        modalities=frozenset(types),
-        folders=tuple(os.path.abspath(Path(folder).expanduser()) for folder in folders),  # noqa: PTH100
-        since=None if since is None else parse_instant(since, end=False),
-        until=None if until is None else parse_instant(until, end=True),
-        offline=offline,
-    )
+def _filter(context: Context, filters: FilterOptions, *, sequence: bool = False) -> Filter:
+    return filters.filter(sequence=sequence)

@@ -15,6 +15,8 @@ from bindsearch.when import format_instant, format_offset
 
 if TYPE_CHECKING:
     from bindsearch.index.hits import Hit
+    from bindsearch.index.searching import Answer
+    from bindsearch.ingest.asking import Moment
 
 EXCERPT = 80
 THUMBNAIL_COLUMNS = 16
@@ -24,12 +26,15 @@ Preview = Callable[[int, int], Path]
 """Library.preview: a segment's id and the side in points to a file with its picture."""
 
 
-def write_json_hits(hits: Sequence[Hit]) -> None:
-    """One object a line, with every field of Hit."""
-    for hit in hits:
-        print_json(
-            asdict(hit) | {"score": round(hit.score, 6), "other_paths": [str(p) for p in hit.other_paths]}
-        )
+def write_json_hits(answer: Answer) -> None:
+    """One object a line, with every field of Hit and whether it stands out."""
+    for hit in answer:
+        told = asdict(hit) | {"score": round(hit.score, 6)}
+        if hit.standing is not None:
+            told |= {"standing": round(hit.standing, 4), "stands_out": hit.standing >= answer.level}
+        for name in ("other_paths", "duplicates"):
+            told[name] = [str(path) for path in told[name]]
+        print_json(told)
 
 
 def write_paths(hits: Sequence[Hit], *, null: bool) -> None:
@@ -38,19 +43,18 @@ def write_paths(hits: Sequence[Hit], *, null: bool) -> None:
         write_path(path, b"\0" if null else b"\n")
 
 
-def write_hits(hits: Sequence[Hit], thumbnails: bool | None, preview: Preview) -> None:
-    """A table on a terminal; the same columns separated by tabs where the output goes elsewhere."""
+def write_hits(answer: Answer, thumbnails: bool | None, preview: Preview) -> None:
+    """A table on a terminal; standing, cosine, modality, place and path, separated by tabs, elsewhere."""
     if sys.stdout.isatty():
-        _write_table(hits, thumbnails, preview)
+        _write_table(answer, thumbnails, preview)
         return
-    for hit in hits:
-        sys.stdout.write(
-            "\t".join([f"{hit.score:.3f}", hit.modality, place(hit), printable(str(hit.path))]) + "\n"
-        )
+    for hit in answer:
+        cells = [_standing(hit), f"{hit.score:.3f}", hit.modality, place(hit), printable(str(hit.path))]
+        sys.stdout.write("\t".join(cells) + "\n")
 
 
-def place(hit: Hit) -> str:
-    """Where in its file a hit lies: a span of time, or lines; "-" for a whole file."""
+def place(hit: Hit | Moment) -> str:
+    """Where in its file a hit or a moment lies: a span of time, or lines; "-" for a whole file."""
     if hit.start is not None and hit.end is not None:
         return f"{format_offset(hit.start)}-{format_offset(hit.end)}"
     if hit.first_line is not None:
@@ -62,7 +66,11 @@ def place(hit: Hit) -> str:
     return "-"
 
 
-def _write_table(hits: Sequence[Hit], thumbnails: bool | None, preview: Preview) -> None:
+def _standing(hit: Hit) -> str:
+    return "-" if hit.standing is None else f"{hit.standing:.1f}"
+
+
+def _write_table(answer: Answer, thumbnails: bool | None, preview: Preview) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -70,23 +78,26 @@ def _write_table(hits: Sequence[Hit], thumbnails: bool | None, preview: Preview)
 
     renderable = _picture_class(thumbnails)
     table = Table(box=SIMPLE_HEAD, show_lines=renderable is not None)
-    table.add_column("score", justify="right")
+    table.add_column("stands out", justify="right")
+    table.add_column("cosine", justify="right")
     table.add_column("where")
     table.add_column("taken")
     table.add_column("path", overflow="fold")
     if renderable is not None:
         table.add_column("picture")
-    for hit in hits:
+    for hit in answer:
         path = Text(printable(_shown(hit.path)))
         if hit.text:
             path.append("\n" + printable(" ".join(hit.text.split())[:EXCERPT]), style="dim")
+        if hit.duplicates:
+            path.append(f"  (and {len(hit.duplicates)} nearly the same)", style="dim")
         if hit.state != "present":
             path.append(f"  ({hit.state})", style="yellow")
         taken = format_instant(hit.taken_at) if hit.taken_at is not None else "-"
-        cells: list[Any] = [f"{hit.score:.3f}", place(hit), taken, path]
+        cells: list[Any] = [_standing(hit), f"{hit.score:.3f}", place(hit), taken, path]
         if renderable is not None:
             cells.append(_thumbnail(renderable, preview, hit))
-        table.add_row(*cells)
+        table.add_row(*cells, style="dim" if (hit.standing or answer.level) < answer.level else None)
     Console().print(table)
 
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import Connection, Select, exists, select, text
 
-from bindsearch.index.schema import FsPath, State, contents, locations, roots, segments, vectors
+from bindsearch.index.paths import below, descends, under
+from bindsearch.index.schema import State, contents, locations
 from bindsearch.index.vectors import Selection
 from bindsearch.modality import Modality
+
+if TYPE_CHECKING:
+    from bindsearch.conditions import Condition
+    from bindsearch.index.matching import Ids, Mask, Matcher
+
+__all__ = ["Filter", "below", "descends", "select_vectors", "under", "wanted_contents"]
+
+# CROSS JOIN keeps SQLite to this order: without statistics it would scan all vectors for every file. The
+# vectors' rows themselves are not read, since the index of segment and space holds all that is asked.
+_OF_CONTENTS = """
+SELECT group_concat(v.id) FROM json_each(:contents) AS wanted
+CROSS JOIN segments AS s ON s.content_id = wanted.value
+CROSS JOIN vectors AS v ON v.segment_id = s.id AND v.space_id = :space
+"""
+_OF_ALL = """
+SELECT group_concat(v.id) FROM segments AS s
+CROSS JOIN vectors AS v ON v.segment_id = s.id AND v.space_id = :space
+"""
+_OF_KINDS = "WHERE s.modality IN (SELECT value FROM json_each(:kinds))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,8 @@ class Filter:
 
     ``folders`` are absolute paths of folders or files. ``since`` (included) and ``until`` (excluded) are
     seconds since 1970 UTC, held against the time the content was taken or, where it does not say, the
-    file's modification time. ``offline`` also finds files on roots that are not there now.
+    file's modification time. ``offline`` also finds files on roots that are not there now. ``where`` is
+    a condition that must hold as well (see bindsearch.conditions).
     """
 
     modalities: frozenset[Modality] = frozenset()
@@ -30,6 +50,7 @@ class Filter:
     since: float | None = None
     until: float | None = None
     offline: bool = False
+    where: Condition | None = None
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -39,83 +60,112 @@ class Filter:
     @property
     def only_hides(self) -> bool:
         """Whether nothing is asked for beyond a file's being there."""
-        return (
-            not (self.modalities or self.folders or self.offline)
-            and self.since is None
-            and self.until is None
-        )
+        return not (self.modalities or self.offline or self._asks_of_files)
+
+    @property
+    def _asks_of_files(self) -> bool:
+        return bool(self.folders or self.where) or self.since is not None or self.until is not None
 
 
 def select_vectors(catalog: Connection, space_id: int, wanted: Filter) -> Selection:
     """The vectors of a space that ``wanted`` lets through.
 
     Without any wish, only what has no present location is left out, which costs nothing in a library
-    where little is missing.
+    where little is missing. Raises QueryError for a place that has not been looked up.
     """
+    hidden = _read(catalog, _hidden(wanted))
     if wanted.only_hides:
-        return Selection(without=_ids(catalog, _vectors(space_id).where(contents.c.present_locations == 0)))
-    return Selection(only=_ids(catalog, _vectors(space_id).where(*_conditions(catalog, wanted))))
+        return Selection(without=_of_contents(catalog, space_id, hidden, ()))
+    if not wanted._asks_of_files:
+        ids = _of_all(catalog, space_id, wanted.modalities)
+        gone = _of_contents(catalog, space_id, hidden, ())
+        return Selection(only=np.setdiff1d(ids, gone, assume_unique=True) if len(gone) else ids)
+    parts = [
+        _of_all(catalog, space_id, kinds)
+        if mask.all()
+        else _of_contents(catalog, space_id, np.flatnonzero(mask), kinds)
+        for mask, kinds in _masks(catalog, wanted, hidden)
+    ]
+    return Selection(only=np.sort(np.concatenate([np.empty(0, np.int64), *parts])))
 
 
-def under(catalog: Connection, folders: Sequence[str]) -> ColumnElement[bool]:
-    """Locations that are one of ``folders`` or lie inside one."""
-    known = catalog.execute(select(roots.c.id, roots.c.path)).all()
-    return or_(literal(False), *(_inside(*root, folder) for root in known for folder in folders))
+def wanted_contents(catalog: Connection, wanted: Filter) -> list[tuple[Mask, list[Modality]]]:
+    """Which contents ``wanted`` lets through, as masks by id, with the kinds of segments that are meant.
 
-
-def descends(path: str, folder: str) -> bool:
-    """Whether ``path`` is ``folder`` or lies inside it; both absolute and normal."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def below(prefix: str) -> ColumnElement[bool]:
-    """Locations whose path within the root is ``prefix`` or lies inside it.
-
-    Paths are compared as bytes, so that no collation is in the way: "a/" up to "a0" holds all of "a/...".
+    No kind comes twice; a list of none stands for all kinds. Raises QueryError as ``select_vectors`` does.
     """
-    first = os.fsencode(prefix + "/")
-    last = first[:-1] + bytes([first[-1] + 1])
-    return or_(
-        locations.c.path == literal(prefix, FsPath),
-        and_(
-            locations.c.path >= literal(os.fsdecode(first), FsPath),
-            locations.c.path < literal(os.fsdecode(last), FsPath),
-        ),
-    )
+    return list(_masks(catalog, wanted, _read(catalog, _hidden(wanted))))
 
 
-def _inside(root_id: int, root: str, folder: str) -> ColumnElement[bool]:
-    if descends(root, folder):
-        return locations.c.root_id == root_id
-    if descends(folder, root):
-        return and_(locations.c.root_id == root_id, below(Path(folder).relative_to(root).as_posix()))
-    return literal(False)
+def _hidden(wanted: Filter) -> Select[tuple[int]]:
+    """Contents without a location in a state in which they may be found."""
+    missing = select(contents.c.id).where(contents.c.present_locations == 0)
+    if not wanted.offline:
+        return missing
+    offline = locations.c.content_id == contents.c.id, locations.c.state == State.OFFLINE
+    return missing.where(~exists().where(*offline))
 
 
-def _vectors(space_id: int) -> Select[Any]:
-    return (
-        select(vectors.c.id)
-        .join(segments, segments.c.id == vectors.c.segment_id)
-        .join(contents, contents.c.id == segments.c.content_id)
-        .where(vectors.c.space_id == space_id)
-    )
+def _masks(catalog: Connection, wanted: Filter, hidden: Ids) -> Iterator[tuple[Mask, list[Modality]]]:
+    """The contents that are wanted, with the kinds of segments that are wanted of them; no kind twice.
+
+    Kinds that a condition does not tell apart come together; a list of none stands for all.
+    """
+    from bindsearch.conditions import Key, facts
+    from bindsearch.index.matching import Matcher
+
+    matcher = Matcher(catalog, wanted.states)
+    base = _base(matcher, wanted)
+    base[hidden] = False
+    where = wanted.where
+    if where is None or all(fact.key is not Key.TYPE for fact in facts(where)):
+        mask = base if where is None else base & matcher.holds(where, Modality.IMAGE)
+        yield mask, sorted(wanted.modalities)
+        return
+    groups: list[tuple[Mask, list[Modality]]] = []
+    for kind in sorted(wanted.modalities or Modality):
+        mask = base & matcher.holds(where, kind)
+        alike = next((kinds for other, kinds in groups if np.array_equal(other, mask)), None)
+        if alike is not None:
+            alike.append(kind)
+        elif mask.any():
+            groups.append((mask, [kind]))
+    yield from groups
 
 
-def _conditions(catalog: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
-    located = [locations.c.content_id == contents.c.id, locations.c.state.in_(wanted.states)]
+def _base(matcher: Matcher, wanted: Filter) -> Mask:
+    """What the plain fields ask of files."""
+    mask = matcher.everything()
     if wanted.folders:
-        located.append(under(catalog, wanted.folders))
-    conditions: list[ColumnElement[bool]] = [select(locations.c.id).where(*located).exists()]
-    if wanted.modalities:
-        conditions.append(segments.c.modality.in_(sorted(wanted.modalities)))
-    modified = select(func.min(locations.c.mtime_ns) / 1e9).where(locations.c.content_id == contents.c.id)
-    moment = func.coalesce(contents.c.taken_at, modified.scalar_subquery())
-    if wanted.since is not None:
-        conditions.append(moment >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(moment < wanted.until)
-    return conditions
+        mask &= matcher.inside(wanted.folders)
+    if wanted.since is not None or wanted.until is not None:
+        start = -np.inf if wanted.since is None else wanted.since
+        mask &= matcher.during(start, np.inf if wanted.until is None else wanted.until)
+    return mask
 
 
-def _ids(catalog: Connection, statement: Select[Any]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.sort(np.array(catalog.scalars(statement).all(), dtype=np.int64))
+def _of_all(catalog: Connection, space_id: int, kinds: Collection[Modality]) -> Ids:
+    """Vectors of all contents: of their segments of ``kinds``, of all if there are none; sorted."""
+    return _joined(catalog, _OF_ALL, {"space": space_id}, sorted(kinds))
+
+
+def _of_contents(catalog: Connection, space_id: int, ids: Ids, kinds: Collection[Modality]) -> Ids:
+    """As ``_of_all``, of the contents ``ids``."""
+    if not len(ids):
+        return np.empty(0, np.int64)
+    given = {"space": space_id, "contents": json.dumps(ids.tolist())}
+    return _joined(catalog, _OF_CONTENTS, given, kinds)
+
+
+def _joined(
+    catalog: Connection, statement: str, given: dict[str, object], kinds: Collection[Modality]
+) -> Ids:
+    from bindsearch.index.matching import read_ids
+
+    if kinds:
+        statement, given = statement + _OF_KINDS, given | {"kinds": json.dumps(list(kinds))}
+    return np.sort(read_ids(catalog.scalar(text(statement), given)))
+
+
+def _read(catalog: Connection, statement: Select[tuple[int]]) -> Ids:
+    return np.array(catalog.scalars(statement).all(), dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,19 @@ from bindsearch.modality import Modality
 IDS_PER_STATEMENT = 10_000
 
 
+class Via(StrEnum):
+    """By what a hit was found, or a search ranked: likeness of vectors, words that are written, or both."""
+
+    MEANING = "meaning"
+    WORDS = "words"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A segment that was found. ``score`` is the cosine to the query, ``standing`` how far the hit stands out
-    of the query's background in its modality (see ranking.py), by which hits are ranked.
+    of the query's background in its modality (see ranking.py), by which hits are ranked. Where a search was
+    by words alone, ``score`` is BM25 and there is no standing.
 
     ``start`` and ``end`` are seconds into a film or recording, ``first_line`` and ``last_line`` lines of a
     text; None where the segment is the whole file. ``taken_at`` is seconds since 1970 UTC. ``other_paths``
@@ -43,6 +53,7 @@ class Hit:
     sha256: str
     standing: float | None = None
     duplicates: tuple[Path, ...] = ()
+    via: Via = Via.MEANING
 
 
 class Place(NamedTuple):

@@ -17,32 +17,43 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row
 
 from bindsearch.errors import QueryError
+from bindsearch.fusion import fused_standing
 from bindsearch.index.filters import Filter, select_vectors
-from bindsearch.index.hits import Hit, absolute, make_hit, paths_of, segments_of
+from bindsearch.index.hits import Hit, Via, absolute, make_hit, paths_of, segments_of
 from bindsearch.index.vectors import Selection, VectorView
+from bindsearch.index.words import Evidence, find_words, search_words
 from bindsearch.modality import Modality
 from bindsearch.ranking import LEVEL, Judge, Part
+from bindsearch.words import NO_WORDS, WordQuery
 
 Vector = NDArray[np.float32]
 
-# From this cosine on two pictures are views of one thing: see docs/ranking.md for how it was measured.
-NEARLY_THE_SAME = 0.98
+MOST_TOLD = 1_000  # segments for which words speak, at most; those of the rarest words
 
-# Kinds in which two different moments never come so close by chance; logs of the same motion do.
-FOLDED = frozenset(
-    {Modality.IMAGE, Modality.VIDEO, Modality.AUDIO, Modality.DEPTH, Modality.THERMAL, Modality.TEXT}
-)
+# From this cosine on two segments of a modality are versions of one thing: see docs/ranking.md for how it was
+# measured. Logs of the same motion come as close to each other by chance, so they are never folded.
+NEARLY_THE_SAME = {
+    Modality.IMAGE: 0.95,
+    Modality.VIDEO: 0.95,
+    Modality.AUDIO: 0.97,
+    Modality.THERMAL: 0.97,
+    Modality.DEPTH: 0.98,
+    Modality.TEXT: 0.98,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search.
 
-    ``all_moments`` gives every segment that fits, not only the best of each file; ``duplicates`` hits of their
-    own where they are nearly the same as a better one. ``by_cosine`` ranks by the bare cosine. A hit stands
-    out from the standing ``level`` on; with ``strict`` no other is given.
+    ``words`` lets what is written (names, tags, notes) rank together with meaning; ``exact`` searches by
+    words alone, all of which must be there. ``all_moments`` gives every segment that fits, not only the best
+    of each file; ``duplicates`` also those that are nearly the same as a better hit. ``by_cosine`` ranks by
+    the bare cosine. A hit stands out from the standing ``level`` on; with ``strict`` no other is given.
     """
 
+    words: bool = True
+    exact: bool = False
     all_moments: bool = False
     duplicates: bool = False
     by_cosine: bool = False
@@ -52,10 +63,11 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A query in one space: its unit ``vector`` (d,), and the ``parts`` that it is the sum of."""
+    """A query in one space: its unit ``vector`` (d,), the ``parts`` that it is the sum of, and its words."""
 
     vector: Vector
     parts: tuple[Part, ...]
+    words: WordQuery = NO_WORDS
 
     @classmethod
     def of(cls, vector: Vector, kind: Modality) -> Question:
@@ -66,12 +78,15 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Answer(Sequence[Hit]):
     """The hits, best first. ``stands_out`` says whether any reaches ``level``; where it is false, the library
-    most likely holds no answer.
+    most likely holds no answer. ``used`` is what the list was ranked by, ``has_vectors`` whether the library
+    has any to rank by.
     """
 
     hits: tuple[Hit, ...] = ()
     level: float = LEVEL
     best: float | None = None
+    used: frozenset[Via] = frozenset({Via.MEANING})
+    has_vectors: bool = True
 
     @property
     def stands_out(self) -> bool:
@@ -94,16 +109,14 @@ class _Candidate:
     """A segment that may become a hit, with its vector and the contents that are folded into it."""
 
     segment: Row[Any]
+    vector: Vector
     standing: float
+    by_words: bool
     folded: list[int] = field(default_factory=list)
 
     @property
     def modality(self) -> Modality:
         return Modality(self.segment.modality)
-
-    @property
-    def vector(self) -> Vector:
-        return np.frombuffer(self.segment.data, "<f2").astype(np.float32)
 
 
 def search(
@@ -120,13 +133,45 @@ def search(
 
     Raises QueryError for k below 1.
     """
-    if k < 1:
-        raise QueryError(f"k is {k}, but at least one hit must be asked for")
+    _check(k)
     selection = select_vectors(catalog, space_id, wanted)
     judge = view.backgrounds(references).judge(question.parts)
-    looking = _Looking(catalog, view, judge, question, wanted, selection, options)
+    words = options.words and not options.by_cosine and bool(question.words.wanted)
+    told = find_words(catalog, question.words, MOST_TOLD, wanted) if words else []
+    evidence = Evidence.of_hits(told, all_moments=options.all_moments)
+    looking = _Looking(catalog, view, space_id, judge, question, wanted, selection, options, evidence)
     kept, best = looking.kept(k)
-    return Answer(tuple(_hits(catalog, kept, question, wanted)), options.level, best)
+    used = frozenset({Via.MEANING, Via.WORDS} if words else {Via.MEANING})
+    return Answer(tuple(_hits(catalog, kept, question, wanted)), options.level, best, used)
+
+
+def search_by_words(
+    catalog: Connection, asked: WordQuery, k: int, wanted: Filter, options: SearchOptions
+) -> Answer:
+    """The ``k`` best hits that hold all the words of ``asked``.
+
+    Raises QueryError for k below 1, and where there is no word to look for.
+    """
+    _check(k)
+    if not asked.wanted:
+        hint = "files and segments have a meaning, but no words: leave --exact out"
+        raise QueryError("there are no words in this query to look for", hint=hint)
+    hits = search_words(catalog, asked, k, wanted, all_moments=options.all_moments)
+    return Answer(tuple(hits), options.level, used=frozenset({Via.WORDS}))
+
+
+def search_without_vectors(
+    catalog: Connection, asked: WordQuery, k: int, wanted: Filter, options: SearchOptions
+) -> Answer:
+    """What words alone find in a library that has no vectors of the space; the answer says so."""
+    _check(k)
+    hits = search_words(catalog, asked, k, wanted, all_moments=options.all_moments) if options.words else ()
+    return Answer(tuple(hits), options.level, used=frozenset({Via.WORDS}), has_vectors=False)
+
+
+def _check(k: int) -> None:
+    if k < 1:
+        raise QueryError(f"k is {k}, but at least one hit must be asked for")
 
 
 @dataclass(slots=True, eq=False)
@@ -135,21 +180,23 @@ class _Looking:
 
     catalog: Connection
     view: VectorView
+    space_id: int
     judge: Judge
     question: Question
     wanted: Filter
     selection: Selection
     options: SearchOptions
+    evidence: Evidence
 
     def kept(self, k: int) -> tuple[list[_Candidate], float | None]:
-        """The ``k`` best candidates, asking the indexes for more until enough are apart; the best standing."""
+        """The ``k`` best candidates, asking for more until enough are apart; and the best standing."""
         count = k if self.options.all_moments and self.options.duplicates else 4 * k
         while True:
             candidates, exhausted = self._candidates(count)
             best = max((one.standing for one in candidates), default=None)
             if self.options.strict:
                 inside = [one for one in candidates if one.standing >= self.options.level]
-                exhausted = exhausted or len(inside) < len(candidates)
+                exhausted = exhausted or (not self.options.by_cosine and len(inside) < len(candidates))
                 candidates = inside
             kept = self._apart(candidates, k)
             if len(kept) == k or exhausted:
@@ -167,45 +214,75 @@ class _Looking:
             or [np.empty(0, np.float32)]
         )
         order = np.lexsort((ids, -ranks))[:count]
-        segments = segments_of(self.catalog, ids[order].tolist())
-        chosen = [segments[own] for own in ids[order].tolist() if own in segments]
         exhausted = all(len(one.ids) < count for one in found.values())
-        return [_Candidate(row, self._standing(row)) for row in chosen], exhausted
+        nearest = ids[order].tolist()
+        rows = segments_of(self.catalog, nearest + self._told())
+        made = {number: self._candidate(row) for number, row in rows.items()}
+        if not self.options.by_cosine:
+            nearest = sorted(made, key=lambda number: (-made[number].standing, number))
+        return [made[number] for number in nearest if number in made], exhausted
+
+    def _told(self) -> list[int]:
+        """The vectors of what words speak for, as far as they may be found."""
+        ids = np.array(self.evidence.vector_ids(self.catalog, self.space_id), np.int64)
+        return ids[self.selection.allows(ids)].tolist()  # type: ignore[no-any-return]
 
     def _ranks(self, modality: Modality, scores: Vector) -> Vector:
         return scores if self.options.by_cosine else self.judge.standings(modality, scores)
 
-    def _standing(self, segment: Row[Any]) -> float:
-        scores = np.frombuffer(segment.data, "<f2").astype(np.float32)[None] @ self.judge.vector
-        return float(self.judge.standings(Modality(segment.modality), scores)[0])
+    def _candidate(self, segment: Row[Any]) -> _Candidate:
+        vector = np.frombuffer(segment.data, "<f2").astype(np.float32)
+        scores = vector[None] @ self.judge.vector
+        standing = float(self.judge.standings(Modality(segment.modality), scores)[0])
+        nats = self.evidence.of(segment.id, segment.content_id, segment.modality)
+        return _Candidate(segment, vector, fused_standing(standing, nats), by_words=nats > 0)
 
     def _apart(self, candidates: Sequence[_Candidate], k: int) -> list[_Candidate]:
         """The best ``k`` that are hits of their own; of each content only the best unless told otherwise."""
-        kept: list[_Candidate] = []
+        kept = _Kept()
         seen: set[int] = set()
         for one in candidates:
             content = one.segment.content_id
             if content in seen and not self.options.all_moments:
                 continue
-            like = None if self.options.duplicates else _nearly_the_same(one, kept)
+            like = None if self.options.duplicates else kept.nearly_the_same(one)
             if like is not None:
                 like.folded.append(content)
-            elif len(kept) < k:
-                kept.append(one)
+            elif len(kept.all) < k:
+                kept.add(one)
             seen.add(content)
-        return kept
+        return kept.all
 
 
-def _nearly_the_same(one: _Candidate, kept: Sequence[_Candidate]) -> _Candidate | None:
-    """The first hit of another file that ``one`` hardly differs from."""
-    if one.modality not in FOLDED:
-        return None
-    vector = one.vector
-    for other in kept:
-        if other.modality is one.modality and other.segment.content_id != one.segment.content_id:
-            if float(other.vector @ vector) >= NEARLY_THE_SAME:
-                return other
-    return None
+class _Kept:
+    """The hits so far, with their vectors side by side for each modality."""
+
+    def __init__(self) -> None:
+        self.all: list[_Candidate] = []
+        self._like: dict[Modality, list[_Candidate]] = {}
+        self._rows: dict[Modality, Vector] = {}
+
+    def add(self, one: _Candidate) -> None:
+        """Keep ``one``, the next best."""
+        self.all.append(one)
+        like = self._like.setdefault(one.modality, [])
+        rows = self._rows.get(one.modality)
+        if rows is None or len(like) == len(rows):
+            grown = np.zeros((2 * len(like) + 8, len(one.vector)), np.float32)
+            grown[: len(like)] = grown[:0] if rows is None else rows
+            self._rows[one.modality] = rows = grown
+        rows[len(like)] = one.vector
+        like.append(one)
+
+    def nearly_the_same(self, one: _Candidate) -> _Candidate | None:
+        """The best hit of another file that ``one`` hardly differs from."""
+        limit = NEARLY_THE_SAME.get(one.modality)
+        like = self._like.get(one.modality, ())
+        if limit is None or not like:
+            return None
+        near = np.flatnonzero(self._rows[one.modality][: len(like)] @ one.vector >= limit)
+        others = (like[place] for place in near.tolist())
+        return next((own for own in others if own.segment.content_id != one.segment.content_id), None)
 
 
 def _hits(
@@ -216,7 +293,8 @@ def _hits(
     for one in kept:
         if one.segment.content_id in places:
             hit = make_hit(float(one.vector @ question.vector), one.segment, places[one.segment.content_id])
-            yield replace(hit, standing=one.standing, duplicates=_paths(one.folded, places))
+            via = Via.BOTH if one.by_words else Via.MEANING
+            yield replace(hit, standing=one.standing, duplicates=_paths(one.folded, places), via=via)
 
 
 def _paths(contents: Sequence[int], places: Mapping[int, Sequence[Any]]) -> tuple[Path, ...]:

@@ -20,14 +20,22 @@ from sqlalchemy import Connection, Row, delete, select
 
 from bindsearch.encoders.protocol import Space
 from bindsearch.index.active import choose, set_filling, switch_if_complete
-from bindsearch.index.catalog import Catalog
 from bindsearch.index.background import read_references, write_references
+from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter, under
 from bindsearch.index.schema import State, locations, roots, spaces
-from bindsearch.index.searching import Answer, Question, SearchOptions, search
+from bindsearch.index.searching import (
+    Answer,
+    Question,
+    SearchOptions,
+    search,
+    search_by_words,
+    search_without_vectors,
+)
 from bindsearch.index.vectors import VectorView
 from bindsearch.modality import Modality
 from bindsearch.ranking import Rows
+from bindsearch.words import WordQuery
 
 VECTORS_FOLDER = "vectors"
 
@@ -87,9 +95,19 @@ class Store:
         with self.catalog.read() as catalog:
             row = _space_row(catalog, space)
             if row is None:
-                return Answer(level=options.level)
+                return search_without_vectors(catalog, question.words, k, wanted or Filter(), options)
             view, references = self._view(catalog, row), self.references(space)
             return search(catalog, view, row.id, references, question, k, wanted or Filter(), options)
+
+    def search_words(
+        self, asked: WordQuery, k: int, wanted: Filter | None = None, options: SearchOptions | None = None
+    ) -> Answer:
+        """The ``k`` best hits that hold all words of ``asked``; no vector has a say.
+
+        Raises QueryError for k below 1 and for a query without words.
+        """
+        with self.catalog.read() as catalog:
+            return search_by_words(catalog, asked, k, wanted or Filter(), options or SearchOptions())
 
     def references(self, space: Space) -> Rows | None:
         """The vectors (r, d) of the reference queries in ``space``; None as long as they were not kept."""

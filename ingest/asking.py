@@ -31,6 +31,7 @@ from bindsearch.modality import Modality
 from bindsearch.query import Query, Span, Term, TermKind
 from bindsearch.ranking import Part
 from bindsearch.settings import Settings
+from bindsearch.words import words_of_query
 
 if TYPE_CHECKING:
     from bindsearch.loaders import Hint, LoadedFile
@@ -89,7 +90,8 @@ class Asked:
     def question(self) -> Question:
         """What the index is asked: the vector, and the terms that it is the sum of."""
         pairs = zip(self.readings, self.sum.factors.tolist(), strict=True)
-        return Question(self.vector, tuple(Part(one.kind, own, one.vector) for one, own in pairs))
+        parts = tuple(Part(one.kind, own, one.vector) for one, own in pairs)
+        return Question(self.vector, parts, words_of_query(self.query, exact=False))
 
 
 class Asker:

@@ -31,17 +31,20 @@ from bindsearch.index.overview import (
 )
 from bindsearch.index.searching import Answer, SearchOptions
 from bindsearch.index.store import Store
+from bindsearch.index.timeline import WITHIN, Neighbour
 from bindsearch.media import Passage
 from bindsearch.modality import Modality
 from bindsearch.query import Query, parse_query
 from bindsearch.references import REFERENCE_QUERIES
 from bindsearch.settings import Settings, library_folder
+from bindsearch.words import words_of_query
 
 if TYPE_CHECKING:
     from bindsearch.ingest.asking import Asked
     from bindsearch.ingest.explaining import Explanation
     from bindsearch.ingest.previews import Previews
     from bindsearch.ingest.progress import Progress, RunReport
+    from bindsearch.ingest.sequences import MomentSequence
     from bindsearch.loaders import LoadOptions
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -177,12 +180,63 @@ class Library:
     ) -> Answer:
         """The ``k`` best hits for a query, best first, and whether any stands out.
 
+        With ``options.exact`` it is a search by words alone, for which no encoder is opened.
+
         ``query`` is an expression, a list of shell arguments, or a parsed Query. Raises QueryError, with its
         position, for one that cannot be understood, MediaError for a file in it that cannot be read.
         """
+        wanted = self._placed(wanted)
+        if options is not None and options.exact:
+            asked = words_of_query(_parsed(query), exact=True)
+            return self._reading().search_words(asked, k, wanted, options)
         encoder = self.encoder
         question = self._ask(query, encoder).question
         return self._reading().search(question, encoder.space, k, wanted, options)
+
+    def search_sequence(
+        self,
+        queries: Sequence[str | Query],
+        k: int = 10,
+        wanted: Filter | None = None,
+        *,
+        within: float = WITHIN,
+        all_moments: bool = False,
+    ) -> list[MomentSequence]:
+        """The ``k`` best sequences of moments for ``queries``, in this order in time, best first.
+
+        Each moment begins at most ``within`` seconds after the one before it has ended (see sequences.py),
+        and one sequence at most unless ``all_moments``. Raises what ``search`` does.
+        """
+        from bindsearch.ingest.sequences import find_sequences
+
+        catalog = self._reading().catalog
+        wanted = self._placed(wanted)
+        return find_sequences(self._moments, catalog, queries, k, wanted, within, all_moments=all_moments)
+
+    def search_around(
+        self,
+        hit: str,
+        within: float = WITHIN,
+        query: str | Query | None = None,
+        *,
+        k: int | None = None,
+        wanted: Filter | None = None,
+    ) -> list[Neighbour]:
+        """What was at most ``within`` seconds before or after ``hit``: the ``k`` nearest, in time order.
+
+        ``hit`` is a segment such as ``@12``, a file of the library, or a span of one. With a ``query``, the
+        ``k`` best, best first. Raises what ``search`` does, and QueryError for a hit that has no time.
+        """
+        from bindsearch.ingest.sequences import find_neighbours, read_anchor
+
+        catalog = self._reading().catalog
+        anchor = read_anchor(catalog, hit)
+        key = self.encoder.space.key
+        return find_neighbours(self._moments, catalog, anchor, key, query, k, self._placed(wanted), within)
+
+    def _moments(self, query: str | Query, k: int, wanted: Filter | None) -> Answer:
+        """The ``k`` best segments for a query, however many of them are alike."""
+        return self.search(query, k, wanted, SearchOptions(all_moments=True, duplicates=True))
 
     def embed(self, query: str | Sequence[str] | Query) -> NDArray[np.float32]:
         """The unit vector (d,) of a query in the space that answers searches."""
@@ -208,10 +262,10 @@ class Library:
         store = self._reading()
         if item is None:
             asked = self._ask(query, encoder)
-            hits = store.search(asked.question, encoder.space, k, wanted)
+            hits = store.search(asked.question, encoder.space, k, self._placed(wanted))
             return explain_hits(asked, hits, encoder.space, store.catalog)
         with Asker(encoder, self.settings, store.catalog) as asker:
-            return explain_item(asker, query if isinstance(query, Query) else parse_query(query), item, k)
+            return explain_item(asker, _parsed(query), item, k)
 
     def preview(self, segment_id: int, side: int = 256) -> Path:
         """A picture (WebP, at most ``side`` points wide and high) of a segment, kept for the next time.
@@ -288,6 +342,15 @@ class Library:
             self._opened[name] = self._opener(name)
         return self._opened[name]
 
+    def _placed(self, wanted: Filter | None) -> Filter:
+        """``wanted``, with the places that it names by a segment or a file looked up."""
+        wanted = wanted or Filter()
+        if wanted.where is None:
+            return wanted
+        from bindsearch.ingest.nearby import with_places
+
+        return with_places(wanted, self._reading().catalog, self.settings)
+
     def _can_open(self, name: str) -> bool:
         try:
             self._open(name)
@@ -298,14 +361,17 @@ class Library:
     def _ask(self, query: str | Sequence[str] | Query, encoder: Encoder) -> Asked:
         from bindsearch.ingest.asking import Asker
 
-        parsed = query if isinstance(query, Query) else parse_query(query)
         with Asker(encoder, self.settings, self._reading().catalog) as asker:
-            return asker.ask(parsed)
+            return asker.ask(_parsed(query))
 
     def _load_options(self, encoder: Encoder) -> LoadOptions:
         from bindsearch.loaders import LoadOptions
 
         return LoadOptions.of(self.settings, encoder.picture_side)
+
+
+def _parsed(query: str | Sequence[str] | Query) -> Query:
+    return query if isinstance(query, Query) else parse_query(query)
 
 
 def _keep_references(store: Store, encoder: Encoder) -> None:

@@ -65,17 +65,42 @@ def chance_at(relevant: Relevance, k: int) -> float:
 
 
 def mean_average_precision(similarity: Scores, relevant: Relevance) -> float:
-    """The mean over queries of the average precision: of the share of right ones down to each right one.
+    """The mean over queries of the average precision. Takes and raises what ``average_precisions`` does."""
+    return float(np.mean(average_precisions(similarity, relevant)))
+
+
+def average_precisions(similarity: Scores, relevant: Relevance) -> NDArray[np.float64]:
+    """The average precision of each query: of the share of right ones down to each right one.
 
     ``similarity`` and ``relevant`` are (queries, items); every query needs a right answer, or ValueError.
     See C. Manning, P. Raghavan and H. Schuetze, *Introduction to Information Retrieval*, 2008, section 8.4.
     """
     if not relevant.any(axis=1).all():
         raise ValueError("a query has no right answer")
-    order = np.lexsort((relevant, -similarity), axis=1)  # of equals the wrong ones come first
-    right = np.take_along_axis(relevant, order, axis=1)
+    right = _in_order(similarity, relevant)
     precision = np.cumsum(right, axis=1) / np.arange(1, right.shape[1] + 1)
-    return float(np.mean((precision * right).sum(axis=1) / right.sum(axis=1)))
+    found: NDArray[np.float64] = (precision * right).sum(axis=1) / right.sum(axis=1)
+    return found
+
+
+def shares_found(similarity: Scores, relevant: Relevance, k: int) -> NDArray[np.float64]:
+    """The share of each query's right answers that is among its first ``k``: (queries,).
+
+    Where there are more than ``k`` of them, the share of ``k``. Every query needs a right answer, or
+    ValueError.
+    """
+    if not relevant.any(axis=1).all():
+        raise ValueError("a query has no right answer")
+    found: NDArray[np.float64] = _in_order(similarity, relevant)[:, :k].sum(axis=1) / np.minimum(
+        relevant.sum(axis=1), k
+    )
+    return found
+
+
+def _in_order(similarity: Scores, relevant: Relevance) -> Relevance:
+    """``relevant`` from the most similar item to the least; of equals the wrong ones come first."""
+    order = np.lexsort((relevant, -similarity), axis=1)
+    return np.take_along_axis(relevant, order, axis=1)
 
 
 def chance_average_precision(relevant: Relevance) -> float:

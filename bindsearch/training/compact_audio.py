@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name torch users know
 
+from bindsearch.classifying.prompts import PROMPTS
 from bindsearch.encoders.compact import CompactEncoder
 from bindsearch.evaluation.metrics import top_k
-from bindsearch.evaluation.zeroshot import PROMPTS
 from bindsearch.media import Picture
 from bindsearch.modality import Modality
 from bindsearch.training.sound_data import PAIRS, SETS, Sound, label_prompts, read_sounds

@@ -125,8 +125,8 @@ class VectorView:
         """
         self.refresh(catalog)
         with self._lock:
-            changed = any([self._become(modality) for modality in self._indexes])
-        if changed or not self._saved or self._unsaved > max(STALE_ROWS, STALE_SHARE * len(self)):
+            changed = [self._become(modality) for modality in self._indexes]
+        if any(changed) or not self._saved or self._unsaved > max(STALE_ROWS, STALE_SHARE * len(self)):
             self.save()
 
     def save(self) -> None:
@@ -164,7 +164,7 @@ class VectorView:
         return "ivf" if self._wanted == "auto" and count >= IVF_FROM else "exact"
 
     def _become(self, modality: Modality) -> bool:
-        """Rebuild as the kind that is wanted if another serves, or an inverted file has outgrown its cells."""
+        """Rebuild as the kind that is wanted if another serves, or if it has outgrown its cells."""
         index = self._indexes[modality]
         kind = self._kind_for(len(index))
         if kind == index.kind and not index.outgrown:

@@ -91,7 +91,8 @@ def test_paths_ended_by_nul_survive_any_name(library: Path, media: Path) -> None
 def test_output_into_a_pipe_is_one_line_a_hit_with_tabs(library: Path, media: Path) -> None:
     lines = bindsearch(library, "search", "grass", "-k", "9").stdout.decode().splitlines()
     assert len(lines) == 6
-    score, kind, place, path = lines[0].split("\t")
+    standing, score, kind, place, path = lines[0].split("\t")
+    assert float(standing) > 0
     assert 0 < float(score) <= 1
     assert (kind, place) in {("image", "-"), ("text", "lines 1-3")}
     assert Path(path).parent == media
@@ -119,7 +120,7 @@ def on_a_terminal(library: Path, *arguments: str, rows: int = 40) -> tuple[int, 
 def test_a_terminal_gets_a_table(library: Path) -> None:
     code, shown = on_a_terminal(library, "search", "a cat", "-k", "2")
     assert code == 0
-    assert "score" in shown
+    assert "cosine" in shown and "stands out" in shown
     assert "chelsea.png" in shown
     assert "▀" not in shown
 

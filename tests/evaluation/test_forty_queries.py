@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -17,20 +15,14 @@ from bindsearch.loaders import LoadOptions, Surroundings, load
 from bindsearch.media import MotionLog
 from bindsearch.modality import Modality
 from bindsearch.query import parse_query
+from tests.evaluation.benchmarks import BENCHMARKS, benchmark
 from tests.evaluation.folders import SensesEncoder, rooms, walks
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def forty() -> ModuleType:
-    """The benchmark, which is a program and lies in no package."""
-    spec = importlib.util.spec_from_file_location("forty_queries", BENCHMARKS / "forty_queries.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["forty_queries"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The benchmark, which is a program."""
+    return benchmark("forty_queries")
 
 
 @pytest.fixture

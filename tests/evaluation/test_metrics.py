@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bindsearch.evaluation.metrics import (
+    average_precisions,
     chance_at,
     chance_average_precision,
     mean_average_precision,
     median_rank,
     ranks,
     recall_at,
+    shares_found,
     top_k,
 )
 
@@ -170,3 +172,23 @@ def test_chance_of_average_precision_is_its_mean_over_all_orders(items: int) -> 
         right = [place < count for place in range(items)]
         mean = np.mean([average_precision(list(order)) for order in permutations(right)])
         assert chance_average_precision(np.array([right])) == pytest.approx(mean)
+
+
+def test_each_query_has_an_average_precision_of_its_own() -> None:
+    scores = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
+    relevant = np.array([[True, False, True], [True, False, False]])
+    assert average_precisions(scores, relevant) == pytest.approx([(1 + 2 / 3) / 2, 1 / 3])
+
+
+@given(tables(), st.integers(1, 9))
+def test_the_share_found_is_that_of_sorting(
+    table: tuple[NDArray[np.float32], NDArray[np.bool_]], k: int
+) -> None:
+    for scores, right, share in zip(*table, shares_found(*table, k), strict=True):
+        order = sorted(range(len(scores)), key=lambda i: (-scores[i], right[i]))
+        assert share == pytest.approx(sum(right[i] for i in order[:k]) / min(k, int(right.sum())))
+
+
+def test_the_share_found_needs_a_right_answer() -> None:
+    with pytest.raises(ValueError, match="no right answer"):
+        shares_found(np.zeros((1, 2)), np.zeros((1, 2), np.bool_), 1)

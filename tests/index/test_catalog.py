@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, delete, func, select, text
+from sqlalchemy import Connection, create_engine, delete, func, select, text
 
 from bindsearch.encoders import Space
 from bindsearch.errors import LibraryBusy, LibraryDamaged, LibraryError, LibraryMissing
@@ -77,10 +77,19 @@ def count(catalog: Catalog, table: type[Base]) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
+def differences(connection: Connection) -> list[object]:
+    """Where tables and models differ; those of the words are FTS5's own (see tests of the words)."""
+
+    def is_ours(name: str | None, kind: str, _: object) -> bool:
+        return kind != "table" or name is None or not name.startswith(("file_words", "segment_words"))
+
+    options = {"include_name": is_ours}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_models(catalog: Catalog) -> None:
     with catalog.read() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, Base.metadata) == []
+        assert differences(connection) == []
 
 
 def test_the_newest_migration_is_the_one_that_the_catalog_asks_for() -> None:
@@ -266,7 +275,7 @@ def test_an_older_library_is_carried_over_with_all_it_holds(tmp_path: Path, vers
     assert unread[1] == "unsupported", "what was of no readable kind then may be now"
     assert after == before
     with catalog.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert differences(connection) == []
         assert read_active(connection, "compact") == ActiveSpaces("compact")
         content = connection.execute(select(Content)).one()
         assert (content.identity, content.hint, content.title) == (content.sha256, "", None)
@@ -284,7 +293,7 @@ def test_an_older_library_is_carried_over_with_all_it_holds(tmp_path: Path, vers
     assert count(catalog, Tombstone) == 4, "triggers are as they were"
 
 
-@pytest.mark.parametrize("version", ["0001", "0002"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004"])
 def test_an_older_library_is_searched_as_before(tmp_path: Path, version: str) -> None:
     old_library(tmp_path, version)
     Catalog.create(tmp_path).close()

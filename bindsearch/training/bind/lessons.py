@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bindsearch.classifying.prompts import PROMPTS, label_vectors
 from bindsearch.errors import SettingsError
 from bindsearch.evaluation.embedding import Embedder
 from bindsearch.evaluation.manifest import Row
-from bindsearch.evaluation.zeroshot import PROMPTS, label_vectors
 from bindsearch.modality import Modality
 
 RUNS = 50
@@ -93,4 +93,4 @@ def _captions(rows: Sequence[Row], embedder: Embedder) -> list[Tensor]:
 def _prototypes(modality: Modality, labels: Sequence[str], embedder: Embedder) -> Tensor:
     if not labels:
         return torch.empty(0, embedder.space.dimensions)
-    return torch.from_numpy(np.asarray(label_vectors(embedder, labels, PROMPTS[modality]), np.float32))
+    return torch.from_numpy(np.asarray(label_vectors(embedder.texts, labels, PROMPTS[modality]), np.float32))

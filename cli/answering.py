@@ -1,0 +1,92 @@
+"""Options of ``search`` that say how hits are ranked, told apart and printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bindsearch.cli.common import FOUND_NOTHING, Json, say
+from bindsearch.cli.wording import ranked_by
+
+if TYPE_CHECKING:
+    from bindsearch.index.searching import Answer, SearchOptions
+
+
+@dataclass(frozen=True, slots=True)
+class RankingOptions:
+    """How hits are ranked, and which of them are hits of their own."""
+
+    all_moments: Annotated[
+        bool, typer.Option("--all-moments", help="Every segment that fits, not only the best of each file.")
+    ] = False
+    duplicates: Annotated[
+        bool,
+        typer.Option("--show-duplicates", help="Also hits that are nearly the same as a better one."),
+    ] = False
+    by_cosine: Annotated[
+        bool, typer.Option("--by-cosine", help="Rank by the bare cosine, not by how far a hit stands out.")
+    ] = False
+    level: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="From which standing on a hit stands out. Default: 4."),
+    ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Only hits that stand out; none of them is exit code 1.")
+    ] = False
+
+    def options(self) -> SearchOptions:
+        """What the library is told."""
+        from bindsearch.index.searching import SearchOptions
+        from bindsearch.ranking import LEVEL
+
+        return SearchOptions(
+            all_moments=self.all_moments,
+            duplicates=self.duplicates,
+            by_cosine=self.by_cosine,
+            level=LEVEL if self.level is None else self.level,
+            strict=self.strict,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """In what form hits are printed."""
+
+    as_json: Json = False
+    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, one a line.")] = False
+    null: Annotated[bool, typer.Option("--null", "-0", help="As --paths, each ended by a NUL byte.")] = False
+    thumbnails: Annotated[
+        bool | None,
+        typer.Option(
+            "--thumbnails/--no-thumbnails", help="Pictures in the table. Default: if the terminal can."
+        ),
+    ] = None
+
+
+def write_answer(
+    context: typer.Context, answer: Answer, output: OutputOptions, preview: Callable[[int, int], Path]
+) -> None:
+    """Print the hits, and say where none of them stands out; ends the command where there are none."""
+    from bindsearch.cli.tables import write_hits, write_json_hits, write_paths
+
+    if not answer:
+        weak = None if answer.best is None else f"nothing stands out: the best has {answer.best:.1f}"
+        say(context, weak or "nothing found")
+        raise typer.Exit(FOUND_NOTHING)
+    if output.as_json:
+        write_json_hits(answer)
+    elif output.paths or output.null:
+        write_paths(answer, null=output.null)
+    else:
+        write_hits(answer, output.thumbnails, preview)
+    sys.stdout.flush()
+    for_people = not (output.as_json or output.paths or output.null)
+    if for_people or not answer.has_vectors:
+        say(context, ranked_by(answer.used, has_vectors=answer.has_vectors))
+    if not answer.stands_out and answer.best is not None:
+        say(context, f"nothing stands out: the best has {answer.best:.1f}, of {answer.level:g} that tell")

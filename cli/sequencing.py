@@ -1,0 +1,312 @@
+"""Options of ``search`` that have to do with time: what came next, and what was about.
+
+``SequenceOptions`` tells what is asked, ``write_sequences`` and ``write_neighbours`` print what is found: a
+table on a terminal, else lines whose columns are separated by tabs, JSON lines, or paths.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say, write_path
+from bindsearch.errors import QueryError
+from bindsearch.when import format_instant, format_offset, parse_timespan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bindsearch.index.filters import Filter
+    from bindsearch.index.hits import Hit
+    from bindsearch.index.timeline import Neighbour
+    from bindsearch.ingest.library import Library
+    from bindsearch.ingest.sequences import MomentSequence
+    from bindsearch.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceOptions:
+    """What a command line asks of time; nothing, by default."""
+
+    then: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--then",
+            metavar="QUERY",
+            help="What came next, at most --within later (10m); may be repeated for what came after that.",
+        ),
+    ] = None
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="QUERY", help="What all of it came before.")
+    ] = None
+    around: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--around",
+            metavar="HIT SPAN",
+            help="What was about when a segment (@1234) or a file was: --around @1234 5m. Needs no QUERY.",
+        ),
+    ] = None
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether moments are asked for that came one after the other."""
+        return bool(self.then) or self.before is not None
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is asked of time."""
+        return self.is_sequence or self.around is not None
+
+    def queries(self, query: Sequence[str]) -> list[Sequence[str]]:
+        """The queries of a sequence in the order of time; ``query`` is the arguments of the first.
+
+        Raises QueryError where there is no first.
+        """
+        if self.around is not None:
+            hint = "look around one of the hits afterwards"
+            raise QueryError("--around does not go together with --then or --before", hint=hint)
+        if not query:
+            raise QueryError(
+                "there is nothing that comes first", hint='write as in "barking" --then "a door"'
+            )
+        last = [] if self.before is None else [self.before]
+        return [query, *([part] for part in [*(self.then or ()), *last])]
+
+
+def run(
+    context: typer.Context,
+    query: Sequence[str],
+    options: SequenceOptions,
+    within: str | None = None,
+    wanted: Callable[[], Filter | None] = lambda: None,
+    *,
+    all_moments: bool = False,
+    as_json: bool = False,
+    paths: bool = False,
+    null: bool = False,
+    level: float | None = None,
+) -> None:
+    """Ask what ``options`` ask, and print what is found; ends the command where that is nothing.
+
+    ``query`` is the arguments of the command, ``within`` a span of time as it was written. Of neighbours all
+    are printed unless ``-k`` is given. Where no sequence has a standing of ``level``, that is said. Raises
+    QueryError.
+    """
+    output = {"as_json": as_json, "paths": paths, "null": null}
+    k = context.params["k"]
+    if options.is_sequence:
+        limit = None if within is None else parse_timespan(within)
+        sequences = _sequences(context.obj, options.queries(query), k, wanted, limit, all_moments)
+        _end_unless(sequences, context)
+        best = sequences[0].standing
+        if level is not None and best is not None and best < level:
+            say(context, f"nothing stands out: the best sequence has {best:.1f}, of {level:g} that tell")
+        write_sequences(sequences, before=options.before is not None, **output)
+    elif options.around is not None:
+        source = context.get_parameter_source("k")
+        most = None if source is None or source.name == "DEFAULT" else k
+        neighbours = _neighbours(context.obj, options.around, query, most, wanted)
+        _end_unless(neighbours, context)
+        write_neighbours(neighbours, **output)
+
+
+def _end_unless(found: Sequence[object], context: typer.Context) -> None:
+    if not found:
+        say(context, "nothing found")
+        raise typer.Exit(FOUND_NOTHING)
+
+
+def _sequences(
+    context: Context,
+    queries: Sequence[Sequence[str]],
+    k: int,
+    wanted: Callable[[], Filter | None],
+    within: float | None,
+    all_moments: bool,
+) -> list[MomentSequence]:
+    with _asking(context, queries) as (library, asked):
+        from bindsearch.index.timeline import WITHIN
+
+        limit = WITHIN if within is None else within
+        return library.search_sequence(asked, k, wanted(), within=limit, all_moments=all_moments)
+
+
+def _neighbours(
+    context: Context,
+    around: tuple[str, str],
+    query: Sequence[str],
+    k: int | None,
+    wanted: Callable[[], Filter | None],
+) -> list[Neighbour]:
+    hit, span = around
+    within = parse_timespan(span)
+    with _asking(context, [query] * bool(query)) as (library, asked):
+        return library.search_around(hit, within, *asked, k=k, wanted=wanted())
+
+
+@contextmanager
+def _asking(context: Context, queries: Sequence[Sequence[str]]) -> Iterator[tuple[Library, list[Query]]]:
+    """The library and the queries read, of which one may stand for standard input."""
+    from bindsearch.cli.standard_input import with_stdin
+    from bindsearch.cli.warming import WarmEncoder
+    from bindsearch.query import parse_query
+
+    with ExitStack() as opened:
+        warm = opened.enter_context(WarmEncoder(context.folder(), context.settings()))
+        parsed = [parse_query(query) for query in queries]
+        for one in parsed:
+            warm.expect(one)
+        from bindsearch.ingest.library import Library
+
+        asked = [opened.enter_context(with_stdin(one)) for one in parsed]
+        yield opened.enter_context(Library.open(context.folder(), opener=warm)), asked
+
+
+def write_sequences(
+    found: Sequence[MomentSequence],
+    *,
+    as_json: bool = False,
+    paths: bool = False,
+    null: bool = False,
+    before: bool = False,
+) -> None:
+    """Print sequences. With ``before`` the last moment of each is a condition, and not among the paths."""
+    if as_json:
+        for sequence in found:
+            print_json(_record(sequence))
+    elif paths or null:
+        wanted = (moment for one in found for moment in one.moments[: -1 if before else None])
+        _write_paths([moment.path for moment in wanted], null=null)
+    elif sys.stdout.isatty():
+        _sequence_table(found)
+    else:
+        for sequence in found:
+            cells = [cell for moment in _steps(sequence) for cell in moment]
+            _write_line([f"{sequence.rank:.3f}", *cells])
+
+
+def write_neighbours(
+    found: Sequence[Neighbour], *, as_json: bool = False, paths: bool = False, null: bool = False
+) -> None:
+    """Print what was about: in time order, or ranked where a query ranked it."""
+    if as_json:
+        for one in found:
+            print_json(asdict(one))
+    elif paths or null:
+        _write_paths([one.path for one in found], null=null)
+    elif sys.stdout.isatty():
+        _neighbour_table(found)
+    else:
+        for one in found:
+            score = [] if one.score is None else [f"{_rank(one):.3f}"]
+            _write_line(
+                [*score, format_signed(one.offset), one.modality, where(one), printable(str(one.path))]
+            )
+
+
+def where(one: Hit | Neighbour) -> str:
+    """Where in its file a moment lies: a span of time, or lines; "-" for a whole file."""
+    if one.start is not None and one.end is not None:
+        return f"{format_offset(one.start)}-{format_offset(one.end)}"
+    if one.first_line is None:
+        return "-"
+    single = one.first_line == one.last_line
+    return f"line {one.first_line}" if single else f"lines {one.first_line}-{one.last_line}"
+
+
+def format_signed(seconds: float) -> str:
+    """A distance in time, to the second: ``+4:59``, ``-0:12``, ``0:00``."""
+    whole = round(abs(seconds))
+    return ("-" if seconds < 0 else "+") * bool(whole) + format_offset(whole)
+
+
+def _steps(sequence: MomentSequence) -> Iterator[list[str]]:
+    """The cells of each moment; the gap before all but the first."""
+    for number, moment in enumerate(sequence.moments):
+        gap = [format_signed(sequence.gaps[number - 1])] if number else []
+        yield [*gap, moment.modality, where(moment), printable(str(moment.path))]
+
+
+def _record(sequence: MomentSequence) -> dict[str, Any]:
+    return {
+        "score": round(sequence.score, 6),
+        "standing": None if sequence.standing is None else round(sequence.standing, 6),
+        "gaps": list(sequence.gaps),
+        "moments": [asdict(moment) | {"score": round(moment.score, 6)} for moment in sequence.moments],
+    }
+
+
+def _rank(one: Neighbour) -> float:
+    """What it was ranked by."""
+    return one.standing if one.standing is not None else one.score or 0.0
+
+
+def _write_line(cells: Sequence[str]) -> None:
+    sys.stdout.write("\t".join(cells) + "\n")
+
+
+def _write_paths(paths: Sequence[Path], *, null: bool) -> None:
+    for path in dict.fromkeys(paths):
+        write_path(path, b"\0" if null else b"\n")
+
+
+def _sequence_table(found: Sequence[MomentSequence]) -> None:
+    table = _table("score", "gap", "where", "taken", "path")
+    for sequence in found:
+        score = f"{sequence.rank:.3f}"
+        for number, moment in enumerate(sequence.moments):
+            gap = format_signed(sequence.gaps[number - 1]) if number else ""
+            table.add_row(score, gap, where(moment), _taken(moment), _path(moment))
+            score = ""
+        table.add_section()
+    _print(table)
+
+
+def _neighbour_table(found: Sequence[Neighbour]) -> None:
+    ranked = any(one.score is not None for one in found)
+    table = _table(*["score"] * ranked, "offset", "where", "taken", "path")
+    for one in found:
+        score = [f"{_rank(one):.3f}"] * ranked
+        table.add_row(*score, format_signed(one.offset), where(one), _taken(one), _path(one))
+    _print(table)
+
+
+def _table(*columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    for name in columns:
+        right = name in ("score", "gap", "offset")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _taken(one: Hit | Neighbour) -> str:
+    """When the moment began, where its file says so."""
+    return "-" if one.taken_at is None else format_instant(one.taken_at + (one.start or 0.0))
+
+
+def _path(one: Hit | Neighbour) -> Any:
+    from rich.text import Text
+
+    from bindsearch.cli.tables import EXCERPT
+
+    path = Text(printable(str(one.path)))
+    if one.text:
+        path.append("\n" + printable(" ".join(one.text.split())[:EXCERPT]), style="dim")
+    if one.state != "present":
+        path.append(f"  ({one.state})", style="yellow")
+    return path
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console().print(table)

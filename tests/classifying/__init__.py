@@ -1,0 +1,1 @@
+"""Tests of classifying: probabilities, labels and examples."""

@@ -1,0 +1,1 @@
+"""Tests of conditions: the filter expressions."""
