@@ -40,7 +40,7 @@ from bindsearch.modality import Modality
 Vector = NDArray[np.float32]
 
 KINDS = ("scene", "grid")
-LEVELS = (1.6, 1.8, 2.0, 2.25, 2.5)
+LEVELS = (0.8, 1.2, 1.6, 1.8, 2.0, 2.25, 2.5)
 ABSENT_EVERY = 5
 SOUND_SETS = ("audio_esc50", "audio_animals", "audio_speech_music", "pairs_picture_sound")
 # Labels of sounds that a class of photos makes.
@@ -112,7 +112,7 @@ class Figures:
     misses: list[str] = field(default_factory=list)
 
     def count(self, collage: Collage, places: Places, single: tuple[float, float]) -> None:
-        """Take in one answer, sought at the least of LEVELS; ``single`` is the middle of the best window."""
+        """Take in one answer, ``single`` is the middle of the best window."""
         best = places.found[0] if places.found else None
         hit = best is not None and collage.holds(*best.box.centre)
         self.hits.append(best is not None and hit and best.standing >= PLACE_LEVEL)
@@ -179,7 +179,7 @@ def _medium(path: Path) -> Media:
     return next(iter(load(path).media))
 
 
-def ask(some: Sequence[Case], encoder: Remembering, effort: Effort) -> dict[str, Figures]:
+def ask(some: Sequence[Case], encoder: Remembering, effort: Effort, least: float) -> dict[str, Figures]:
     """Ask every case for what is in it, and some for what is not."""
     figures: dict[str, Figures] = {}
     vectors = [{sort: encoder.encode([query])[0] for sort, query in case.queries.items()} for case in some]
@@ -188,11 +188,11 @@ def ask(some: Sequence[Case], encoder: Remembering, effort: Effort) -> dict[str,
         pixels = case.collage.pixels
         for sort, vector in vectors[number].items():
             kept = figures.setdefault(sort, Figures())
-            places = find_places(pixels, vector, encoder, level=LEVELS[0], effort=effort)
+            places = find_places(pixels, vector, encoder, level=least, effort=effort)
             kept.count(case.collage, places, _single(case.collage, vector, encoder, effort))
             if number % ABSENT_EVERY == 0:
                 other = vectors[_other(some, number)][sort]
-                found = find_places(pixels, other, encoder, level=LEVELS[0], effort=effort).found
+                found = find_places(pixels, other, encoder, level=least, effort=effort).found
                 kept.absent.append(found[0].standing if found else 0.0)
         inside = ", ".join(f"{sort} {sum(one.hits)}" for sort, one in figures.items())
         print(f"\r{number + 1}/{len(some)}: inside {inside}", end="", file=sys.stderr, flush=True)
@@ -217,15 +217,16 @@ def _single(collage: Collage, vector: Vector, encoder: Remembering, effort: Effo
     return float(best[0] + best[2] / 2), float(best[1] + best[3] / 2)
 
 
-def show(figures: dict[str, Figures]) -> None:
-    """Print the tables."""
+def show(figures: dict[str, Figures], least: float) -> None:
+    """Print the tables; levels below ``least`` were not looked at."""
+    levels = [level for level in LEVELS if level >= least]
     head = ("query", "asked", "inside", *KINDS, "best window", "chance", "overlap", "boxes", "regions")
     rows: list[tuple[object, ...]] = [head, *(_row(sort, one) for sort, one in figures.items())]
     print(table(rows))
     print(f"\nBoxes at level {PLACE_LEVEL:g}. By level: inside / any box / one for what is not there\n")
-    rows = [("query", *(f"{level:g}" for level in LEVELS))]
+    rows = [("query", *(f"{level:g}" for level in levels))]
     for sort, one in figures.items():
-        rows.append((sort, *(_by_level(one, level) for level in LEVELS)))
+        rows.append((sort, *(_by_level(one, level) for level in levels)))
     print(table(rows))
     for sort, one in figures.items():
         print(f"\nMissed by {sort}: {', '.join(one.misses) or 'none'}.")
@@ -256,6 +257,7 @@ def main() -> None:
     )
     parser.add_argument("--sounds", type=int, default=3, help="collages of each class that has a sound")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--least", type=float, default=1.6, help="the level from which boxes are looked for")
     parser.add_argument("--space", default="compact")
     parser.add_argument("--fine", action="store_true", help="look as closely as locate --fine does")
     options = parser.parse_args()
@@ -267,13 +269,13 @@ def main() -> None:
     chance = random.Random(options.seed)
     seconds = time.monotonic()
     effort = FINE if options.fine else QUICK
-    figures = ask(list(cases(asked, options.count, chance)), encoder, effort)
+    figures = ask(list(cases(asked, options.count, chance)), encoder, effort, options.least)
     sounds = list(sound_cases(options.data, options.split, asked, options.sounds, chance))
-    figures |= ask(sounds, encoder, effort) if sounds else {}
+    figures |= ask(sounds, encoder, effort, options.least) if sounds else {}
     seconds = time.monotonic() - seconds
     print(f"# Collages in {encoder.space.id}, split {options.split}, seed {options.seed}\n")
     print(f"{options.count} collages and {len(sounds)} for sounds, in {seconds:.0f} s.\n")
-    show(figures)
+    show(figures, options.least)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,6 @@ class FilterOptions:
         import os
         from pathlib import Path
 
-        from bindsearch.conditions import all_of
         from bindsearch.index.filters import Filter
         from bindsearch.when import parse_instant
 
@@ -104,8 +103,20 @@ class FilterOptions:
             since=None if self.since is None else parse_instant(self.since, end=False),
             until=None if self.until is None else parse_instant(self.until, end=True),
             offline=self.offline,
-            where=all_of(self._conditions(sequence)),
+            where=self._where(sequence) if self._asks_conditions else None,
         )
+
+    @property
+    def _asks_conditions(self) -> bool:
+        """Whether there is need for conditions, whose import a plain search is spared."""
+        several = (self.globs, self.watched, self.cameras, self.tags, self.near, self.when, self.within)
+        single = (self.longer, self.shorter, self.where)
+        return any(several) or any(value is not None for value in single)
+
+    def _where(self, sequence: bool) -> Condition | None:
+        from bindsearch.conditions import all_of
+
+        return all_of(self._conditions(sequence))
 
     def _conditions(self, sequence: bool) -> Iterator[Condition]:
         from bindsearch.conditions import Key, any_of, parse_condition

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -187,7 +188,7 @@ def _by_words(context: Context, names: Sequence[str], templates: Sequence[str], 
     from bindsearch.ingest.tagging import tag_by_words
 
     with _store(context, wishes) as store, context.open() as library:
-        return tag_by_words(store, library.encoder, names, templates, wishes)
+        return tag_by_words(store, library.encoder, names, templates, _placed(wishes, store, context))
 
 
 def _by_examples(context: Context, pairs: Sequence[str], wishes: Wishes) -> TagRun:
@@ -196,7 +197,15 @@ def _by_examples(context: Context, pairs: Sequence[str], wishes: Wishes) -> TagR
 
     examples = parse_examples(pairs)
     with _store(context, wishes) as store, context.open() as library:
+        wishes = _placed(wishes, store, context)
         return tag_by_examples(store, library.encoder, library.settings, examples, wishes)
+
+
+def _placed(wishes: Wishes, store: Store, context: Context) -> Wishes:
+    """``wishes``, with the places that --near names by a segment or a file looked up."""
+    from bindsearch.ingest.nearby import with_places
+
+    return replace(wishes, wanted=with_places(wishes.wanted, store.catalog, context.settings()))
 
 
 @contextmanager

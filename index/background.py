@@ -22,7 +22,7 @@ from bindsearch.references import REFERENCE_QUERIES, VERSION
 def read_references(folder: Path, space: Space) -> Rows | None:
     """The unit vectors (queries, d) kept for ``space``; None where there are none that can be used."""
     with suppress(OSError, ValueError, EOFError):
-        rows = np.load(_path(folder, space), allow_pickle=False)
+        rows = np.load(references_path(folder, space), allow_pickle=False)
         if rows.dtype == np.float32 and rows.shape == (len(REFERENCE_QUERIES), space.dimensions):
             lengths = np.linalg.norm(rows, axis=1)
             if np.all(np.abs(lengths - 1) < 1e-2):
@@ -33,7 +33,7 @@ def read_references(folder: Path, space: Space) -> Rows | None:
 def write_references(folder: Path, space: Space, rows: Rows) -> None:
     """Keep ``rows`` for ``space``. Raises OSError, as for a full disk; what was there before stays."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = _path(folder, space)
+    path = references_path(folder, space)
     temporary = path.with_suffix(".part")
     try:
         with temporary.open("wb") as file:
@@ -44,5 +44,6 @@ def write_references(folder: Path, space: Space, rows: Rows) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _path(folder: Path, space: Space) -> Path:
+def references_path(folder: Path, space: Space) -> Path:
+    """Where they lie."""
     return folder / f"{space.key}.words-{VERSION}.npy"

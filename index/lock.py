@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bindsearch.errors import LibraryBusy
+from bindsearch.index.disk import disk_errors
 
 LOCK_FILE = "writer.lock"
 PID_FILE = "writer.pid"
@@ -21,18 +22,24 @@ PID_FILE = "writer.pid"
 
 @contextmanager
 def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of the library in ``folder``; raises LibraryBusy at once if another holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Hold the lock of the library in ``folder``.
+
+    Raises LibraryBusy at once if another holds it, LibraryError where the folder cannot be written.
+    """
     lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout:
         raise LibraryBusy(folder, _holder(folder)) from None
     try:
-        (folder / PID_FILE).write_text(f"{os.getpid()}\n")
+        with suppress(OSError):  # a full disk has room for the lock, which is empty, and none for this
+            (folder / PID_FILE).write_text(f"{os.getpid()}\n")
         yield
     finally:
-        (folder / PID_FILE).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / PID_FILE).unlink(missing_ok=True)
         lock.release()
 
 

@@ -8,7 +8,8 @@ Scale and level differ from space to space and from modality to modality. ``MEAS
 compact space, found by ``benchmarks/tagging.py`` on labelled files with labels that fit and labels that do
 not. Elsewhere they are estimated from how the item stands to the words of ``EVERYDAY``, most of which do
 not fit it: its cosines to these have a mean and a spread, and what is likely stands out of them by
-``OUTSTANDING`` spreads. The two numbers of the estimate were found in the same run.
+``OUTSTANDING`` spreads. The two numbers of the estimate were fitted to the same labelled files; in another
+space they are a guess, of which commands say that it is one.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class ExactIndex:
         return False
 
     @classmethod
-    def build(cls, dimensions: int, ids: Ids, rows: Rows) -> Self:
+    def build(cls, dimensions: int, ids: Ids, rows: Rows, asked: Queries | None = None) -> Self:
         """See VectorIndex.build."""
         index = cls(dimensions)
         index.add(ids, rows)

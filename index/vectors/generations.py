@@ -83,6 +83,17 @@ def write_generation(
 
 def read_generation(folder: Path) -> Generation | None:
     """The generation in force, its files checked; None where there is none that can be used."""
+    generation = read_manifest(folder)
+    if generation is None or generation.format != FORMAT:
+        return None
+    with suppress(OSError):
+        if all(_intact(folder / name, seal) for name, seal in generation.files.items()):
+            return generation
+    return None
+
+
+def read_manifest(folder: Path) -> Generation | None:
+    """What the manifest says, without a look at the files; None where it is absent or makes no sense."""
     with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         raw = json.loads((folder / MANIFEST).read_text())
         if not isinstance(raw, dict) or not isinstance(raw.get("files"), dict):
@@ -92,24 +103,25 @@ def read_generation(folder: Path) -> Generation | None:
             name: Shelf(str(one["kind"]), int(one["count"]), tuple(one["files"]))
             for name, one in raw["shelves"].items()
         }
-        generation = Generation(**raw | {"files": files, "shelves": shelves})
+        numbers = {name: int(raw[name]) for name in ("dimensions", "last_vector", "last_tombstone")}
+        generation = Generation(**raw | numbers | {"files": files, "shelves": shelves})
         inside = all(Path(name).name == name for name in files)
-        inside = inside and all(set(shelf.files) <= set(files) for shelf in shelves.values())
-        if (
-            generation.format == FORMAT
-            and inside
-            and all(_intact(folder / name, seal) for name, seal in files.items())
-        ):
+        if inside and all(set(shelf.files) <= set(files) for shelf in shelves.values()):
             return generation
     return None
 
 
-def _intact(path: Path, seal: tuple[int, int]) -> bool:
+def as_sealed(path: Path, seal: tuple[int, int]) -> bool:
+    """Whether a file is the one that was written, to the last byte. Raises OSError."""
     size, checksum = seal
-    if path.stat().st_size != size:
-        return False
-    mapped = path.suffix == ".npy" and size > CHECKSUM_BELOW
-    return mapped or _checksum(path) == checksum
+    return path.stat().st_size == size and _checksum(path) == checksum
+
+
+def _intact(path: Path, seal: tuple[int, int]) -> bool:
+    size, _ = seal
+    if path.suffix == ".npy" and size > CHECKSUM_BELOW:
+        return path.stat().st_size == size
+    return as_sealed(path, seal)
 
 
 def _sealed(path: Path) -> tuple[int, int]:

@@ -91,8 +91,11 @@ class VectorIndex(Protocol):
         """Rows (n, d) of at most ``count`` vectors, chosen by their ids; see ranking.spread_out."""
 
     @classmethod
-    def build(cls, dimensions: int, ids: Ids, rows: Rows) -> Self:
-        """A new index of ``rows`` (n, d) under ``ids`` (n,)."""
+    def build(cls, dimensions: int, ids: Ids, rows: Rows, asked: Queries | None = None) -> Self:
+        """A new index of ``rows`` (n, d) under ``ids`` (n,).
+
+        ``asked`` (q, d) are queries such as will come; an approximate index is set by how it answers them.
+        """
 
     def write(self, folder: Path, stem: str) -> list[str]:
         """Write the index into ``folder``; returns the names of its files, all starting with ``stem``."""

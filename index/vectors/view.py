@@ -47,6 +47,7 @@ IVF_FROM = 50_000
 IVF_TRAINS_FROM = 1_000  # fewer vectors than this cannot fill cells, whatever was asked for
 
 REPLAY_ROWS = 20_000
+ASKED = 50  # vectors of each other modality that stand for its queries when an index is set
 
 # A generation is written anew when more than this part of the vectors has to be replayed at each start.
 STALE_SHARE = 0.1
@@ -170,7 +171,11 @@ class VectorView:
         if kind == index.kind and not index.outgrown:
             return False
         ids, rows = index.contents()
-        self._indexes[modality] = index_class(kind).build(self._dimensions, ids, rows)
+        asked = [
+            other.sample(ASKED) for name, other in self._indexes.items() if name != modality and len(other)
+        ]
+        queries = np.concatenate(asked).astype(np.float32) if asked else None
+        self._indexes[modality] = index_class(kind).build(self._dimensions, ids, rows, queries)
         return True
 
     def _describe(self, shelves: dict[str, Shelf], files: dict[str, tuple[int, int]]) -> Generation:

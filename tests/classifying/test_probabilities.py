@@ -41,15 +41,19 @@ def test_an_estimate_does_not_care_how_close_together_a_space_holds_everything()
     everyday, item, label = rng.normal(size=(70, 40)), rng.normal(size=40), rng.normal(size=40)
     label += 2.0 * item
 
+    rows = np.vstack([everyday, item, label])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+
     def chance(shared: float) -> float:
-        """The label's probability where all vectors share a direction of this length."""
-        rows = np.hstack([np.vstack([everyday, item, label]), np.full((72, 1), shared)])
-        units = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        """The label's probability where a direction that all unit vectors share makes so much of each."""
+        own = np.sqrt(1 - shared**2)
+        units = np.hstack([own * rows, np.full((72, 1), shared)]).astype(np.float32)
         calibration = estimated(units[70:71], units[:70])
         return float(probabilities(units[70:71] @ units[71:].T, calibration)[0, 0])
 
     assert chance(0.0) > 0.5
-    assert chance(1.0) == pytest.approx(chance(0.0), abs=0.01)
+    for shared in (0.3, 0.7, 0.95):
+        assert chance(shared) == pytest.approx(chance(0.0), abs=0.01)
 
 
 def test_calibrations_are_of_the_revision_that_is_shipped() -> None:
