@@ -42,13 +42,12 @@ class RankingOptions:
     def options(self) -> SearchOptions:
         """What the library is told."""
         from bindsearch.index.searching import SearchOptions
-        from bindsearch.ranking import LEVEL
 
         return SearchOptions(
             all_moments=self.all_moments,
             duplicates=self.duplicates,
             by_cosine=self.by_cosine,
-            level=LEVEL if self.level is None else self.level,
+            level=self.level,
             strict=self.strict,
         )
 
@@ -75,8 +74,8 @@ def write_answer(
     from bindsearch.cli.tables import write_hits, write_json_hits, write_paths
 
     if not answer:
-        weak = None if answer.best is None else f"nothing stands out: the best has {answer.best:.1f}"
-        say(context, weak or "nothing found")
+        weak = answer.best is not None and not answer.stands_out
+        say(context, f"nothing stands out: the best has {answer.best:.1f}" if weak else "nothing found")
         raise typer.Exit(FOUND_NOTHING)
     if output.as_json:
         write_json_hits(answer)
@@ -88,5 +87,5 @@ def write_answer(
     for_people = not (output.as_json or output.paths or output.null)
     if for_people or not answer.has_vectors:
         say(context, ranked_by(answer.used, has_vectors=answer.has_vectors))
-    if not answer.stands_out and answer.best is not None:
+    if answer.judged and not answer.stands_out and answer.best is not None:
         say(context, f"nothing stands out: the best has {answer.best:.1f}, of {answer.level:g} that tell")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -84,6 +85,12 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
             # The reader, such as head, has seen enough. Python would complain once more on exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+                raise
+            told = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+            typer.echo(f"bindsearch: {printable(told)} (what was finished is kept)", err=True)
+            raise typer.Exit(LIBRARY) from None
 
     return wrapped
 

@@ -81,7 +81,7 @@ def search(
             as_json=output.as_json,
             paths=output.paths,
             null=output.null,
-            level=ranking.options().level,
+            level=ranking.options().least,
         )
         return
     if not query:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say, write_path
+from bindsearch.cli.tables import EXCERPT, place
 from bindsearch.errors import QueryError
 from bindsearch.when import format_instant, format_offset, parse_timespan
 
@@ -206,18 +207,8 @@ def write_neighbours(
         for one in found:
             score = [] if one.score is None else [f"{_rank(one):.3f}"]
             _write_line(
-                [*score, format_signed(one.offset), one.modality, where(one), printable(str(one.path))]
+                [*score, format_signed(one.offset), one.modality, place(one), printable(str(one.path))]
             )
-
-
-def where(one: Hit | Neighbour) -> str:
-    """Where in its file a moment lies: a span of time, or lines; "-" for a whole file."""
-    if one.start is not None and one.end is not None:
-        return f"{format_offset(one.start)}-{format_offset(one.end)}"
-    if one.first_line is None:
-        return "-"
-    single = one.first_line == one.last_line
-    return f"line {one.first_line}" if single else f"lines {one.first_line}-{one.last_line}"
 
 
 def format_signed(seconds: float) -> str:
@@ -230,7 +221,7 @@ def _steps(sequence: MomentSequence) -> Iterator[list[str]]:
     """The cells of each moment; the gap before all but the first."""
     for number, moment in enumerate(sequence.moments):
         gap = [format_signed(sequence.gaps[number - 1])] if number else []
-        yield [*gap, moment.modality, where(moment), printable(str(moment.path))]
+        yield [*gap, moment.modality, place(moment), printable(str(moment.path))]
 
 
 def _record(sequence: MomentSequence) -> dict[str, Any]:
@@ -262,7 +253,7 @@ def _sequence_table(found: Sequence[MomentSequence]) -> None:
         score = f"{sequence.rank:.3f}"
         for number, moment in enumerate(sequence.moments):
             gap = format_signed(sequence.gaps[number - 1]) if number else ""
-            table.add_row(score, gap, where(moment), _taken(moment), _path(moment))
+            table.add_row(score, gap, place(moment), _taken(moment), _path(moment))
             score = ""
         table.add_section()
     _print(table)
@@ -273,7 +264,7 @@ def _neighbour_table(found: Sequence[Neighbour]) -> None:
     table = _table(*["score"] * ranked, "offset", "where", "taken", "path")
     for one in found:
         score = [f"{_rank(one):.3f}"] * ranked
-        table.add_row(*score, format_signed(one.offset), where(one), _taken(one), _path(one))
+        table.add_row(*score, format_signed(one.offset), place(one), _taken(one), _path(one))
     _print(table)
 
 
@@ -295,8 +286,6 @@ def _taken(one: Hit | Neighbour) -> str:
 
 def _path(one: Hit | Neighbour) -> Any:
     from rich.text import Text
-
-    from bindsearch.cli.tables import EXCERPT
 
     path = Text(printable(str(one.path)))
     if one.text:

@@ -16,6 +16,7 @@ from bindsearch.when import format_instant, format_offset
 if TYPE_CHECKING:
     from bindsearch.index.hits import Hit
     from bindsearch.index.searching import Answer
+    from bindsearch.index.timeline import Neighbour
     from bindsearch.ingest.asking import Moment
 
 EXCERPT = 80
@@ -31,7 +32,9 @@ def write_json_hits(answer: Answer) -> None:
     for hit in answer:
         told = asdict(hit) | {"score": round(hit.score, 6)}
         if hit.standing is not None:
-            told |= {"standing": round(hit.standing, 4), "stands_out": hit.standing >= answer.level}
+            told["standing"] = round(hit.standing, 4)
+        if hit.standing is not None and answer.judged:
+            told["stands_out"] = hit.standing >= answer.level
         for name in ("other_paths", "duplicates"):
             told[name] = [str(path) for path in told[name]]
         print_json(told)
@@ -53,7 +56,7 @@ def write_hits(answer: Answer, thumbnails: bool | None, preview: Preview) -> Non
         sys.stdout.write("\t".join(cells) + "\n")
 
 
-def place(hit: Hit | Moment) -> str:
+def place(hit: Hit | Moment | Neighbour) -> str:
     """Where in its file a hit or a moment lies: a span of time, or lines; "-" for a whole file."""
     if hit.start is not None and hit.end is not None:
         return f"{format_offset(hit.start)}-{format_offset(hit.end)}"
@@ -89,6 +92,8 @@ def _write_table(answer: Answer, thumbnails: bool | None, preview: Preview) -> N
         path = Text(printable(_shown(hit.path)))
         if hit.text:
             path.append("\n" + printable(" ".join(hit.text.split())[:EXCERPT]), style="dim")
+        if hit.tags:
+            path.append("  " + printable(" ".join(f"#{name}" for name in hit.tags)), style="cyan")
         if hit.duplicates:
             path.append(f"  (and {len(hit.duplicates)} nearly the same)", style="dim")
         if hit.state != "present":
@@ -97,7 +102,8 @@ def _write_table(answer: Answer, thumbnails: bool | None, preview: Preview) -> N
         cells: list[Any] = [_standing(hit), f"{hit.score:.3f}", place(hit), taken, path]
         if renderable is not None:
             cells.append(_thumbnail(renderable, preview, hit))
-        table.add_row(*cells, style="dim" if (hit.standing or answer.level) < answer.level else None)
+        weak = answer.judged and (hit.standing or answer.level) < answer.level
+        table.add_row(*cells, style="dim" if weak else None)
     Console().print(table)
 
 

@@ -53,6 +53,7 @@ class Hit:
     sha256: str
     standing: float | None = None
     duplicates: tuple[Path, ...] = ()
+    tags: tuple[str, ...] = ()
     via: Via = Via.MEANING
 
 

@@ -20,6 +20,7 @@ from bindsearch.errors import QueryError
 from bindsearch.fusion import fused_standing
 from bindsearch.index.filters import Filter, select_vectors
 from bindsearch.index.hits import Hit, Via, absolute, make_hit, paths_of, segments_of
+from bindsearch.index.tags import tags_of
 from bindsearch.index.vectors import Selection, VectorView
 from bindsearch.index.words import Evidence, find_words, search_words
 from bindsearch.modality import Modality
@@ -49,7 +50,8 @@ class SearchOptions:
     ``words`` lets what is written (names, tags, notes) rank together with meaning; ``exact`` searches by
     words alone, all of which must be there. ``all_moments`` gives every segment that fits, not only the best
     of each file; ``duplicates`` also those that are nearly the same as a better hit. ``by_cosine`` ranks by
-    the bare cosine. A hit stands out from the standing ``level`` on; with ``strict`` no other is given.
+    the bare cosine. A hit stands out from the standing ``level`` on, LEVEL if None;
+    with ``strict`` no other is given.
     """
 
     words: bool = True
@@ -57,8 +59,13 @@ class SearchOptions:
     all_moments: bool = False
     duplicates: bool = False
     by_cosine: bool = False
-    level: float = LEVEL
+    level: float | None = None
     strict: bool = False
+
+    @property
+    def least(self) -> float:
+        """The standing from which on a hit stands out."""
+        return LEVEL if self.level is None else self.level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +76,11 @@ class Question:
     parts: tuple[Part, ...]
     words: WordQuery = NO_WORDS
 
+    @property
+    def in_words(self) -> bool:
+        """Whether it asks for something in words, for which the level of standing out was measured."""
+        return any(part.kind is Modality.TEXT and part.factor > 0 for part in self.parts)
+
     @classmethod
     def of(cls, vector: Vector, kind: Modality) -> Question:
         """A question of a single term."""
@@ -77,14 +89,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Sequence[Hit]):
-    """The hits, best first. ``stands_out`` says whether any reaches ``level``; where it is false, the library
-    most likely holds no answer. ``used`` is what the list was ranked by, ``has_vectors`` whether the library
-    has any to rank by.
+    """The hits, best first.
+
+    ``stands_out`` says whether any reaches ``level``; where it is false, the library most likely holds no
+    answer. That is ``judged`` for words; files ask on another scale. ``used`` is what the list was ranked by,
+    ``has_vectors`` whether the library has any to rank by.
     """
 
     hits: tuple[Hit, ...] = ()
     level: float = LEVEL
     best: float | None = None
+    judged: bool = False
     used: frozenset[Via] = frozenset({Via.MEANING})
     has_vectors: bool = True
 
@@ -142,7 +157,8 @@ def search(
     looking = _Looking(catalog, view, space_id, judge, question, wanted, selection, options, evidence)
     kept, best = looking.kept(k)
     used = frozenset({Via.MEANING, Via.WORDS} if words else {Via.MEANING})
-    return Answer(tuple(_hits(catalog, kept, question, wanted)), options.level, best, used)
+    judged = question.in_words or options.level is not None
+    return Answer(tuple(_hits(catalog, kept, question, wanted)), options.least, best, judged, used)
 
 
 def search_by_words(
@@ -157,7 +173,7 @@ def search_by_words(
         hint = "files and segments have a meaning, but no words: leave --exact out"
         raise QueryError("there are no words in this query to look for", hint=hint)
     hits = search_words(catalog, asked, k, wanted, all_moments=options.all_moments)
-    return Answer(tuple(hits), options.level, used=frozenset({Via.WORDS}))
+    return Answer(tuple(hits), options.least, used=frozenset({Via.WORDS}))
 
 
 def search_without_vectors(
@@ -166,7 +182,7 @@ def search_without_vectors(
     """What words alone find in a library that has no vectors of the space; the answer says so."""
     _check(k)
     hits = search_words(catalog, asked, k, wanted, all_moments=options.all_moments) if options.words else ()
-    return Answer(tuple(hits), options.level, used=frozenset({Via.WORDS}), has_vectors=False)
+    return Answer(tuple(hits), options.least, used=frozenset({Via.WORDS}), has_vectors=False)
 
 
 def _check(k: int) -> None:
@@ -195,7 +211,7 @@ class _Looking:
             candidates, exhausted = self._candidates(count)
             best = max((one.standing for one in candidates), default=None)
             if self.options.strict:
-                inside = [one for one in candidates if one.standing >= self.options.level]
+                inside = [one for one in candidates if one.standing >= self.options.least]
                 exhausted = exhausted or (not self.options.by_cosine and len(inside) < len(candidates))
                 candidates = inside
             kept = self._apart(candidates, k)
@@ -290,11 +306,14 @@ def _hits(
 ) -> Iterator[Hit]:
     contents = {one.segment.content_id for one in kept} | {own for one in kept for own in one.folded}
     places = paths_of(catalog, sorted(contents), wanted)
+    tags = tags_of(catalog, [one.segment.content_id for one in kept])
     for one in kept:
         if one.segment.content_id in places:
             hit = make_hit(float(one.vector @ question.vector), one.segment, places[one.segment.content_id])
             via = Via.BOTH if one.by_words else Via.MEANING
-            yield replace(hit, standing=one.standing, duplicates=_paths(one.folded, places), via=via)
+            folded = _paths(one.folded, places)
+            names = tags.get(one.segment.content_id, ())
+            yield replace(hit, standing=one.standing, duplicates=folded, tags=names, via=via)
 
 
 def _paths(contents: Sequence[int], places: Mapping[int, Sequence[Any]]) -> tuple[Path, ...]:

@@ -13,16 +13,18 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.orm import Session
 
 from bindsearch.index.hits import IDS_PER_STATEMENT
 from bindsearch.index.schema import TagSource, tags
 
-Reader = Connection | Session
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    Reader = Connection | Session
 
 
 class NewTag(NamedTuple):

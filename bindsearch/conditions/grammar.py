@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bindsearch.conditions.meaning import EXAMPLES, fact
 from bindsearch.conditions.tree import Condition, Fact, Key, all_of, any_of, negate
 from bindsearch.errors import QueryError
+from bindsearch.parsing import parser, place_of
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -73,8 +74,7 @@ def _parse(items: Sequence[Item]) -> Condition:
     try:
         return _parser().parse(items)  # type: ignore[return-value]
     except UnexpectedToken as fault:
-        at = len(items) if fault.token.type == "$END" else items.index(fault.token.value)
-        raise _misplaced(items, at) from None
+        raise _misplaced(items, place_of(fault, items)) from None
     except (ValueError, VisitError) as fault:
         hint = "take away parentheses, or ask in two steps"
         raise QueryError("this is nested too deeply", position=_deepest(items), hint=hint) from fault
@@ -82,22 +82,7 @@ def _parse(items: Sequence[Item]) -> Condition:
 
 @cache
 def _parser() -> Lark:
-    from lark import Lark, Token
-    from lark.lexer import Lexer
-
-    class Items(Lexer):
-        """Hands the items on as they are."""
-
-        def __init__(self, _: Any) -> None:
-            """Nothing is to be known of the terminals."""
-
-        def lex(self, items: Any) -> Iterator[Token]:  # type: ignore[override]
-            for item in items:
-                token = Token(item.name, "")
-                token.value = item
-                yield token
-
-    return Lark(GRAMMAR, parser="lalr", lexer=Items, transformer=_Builder())
+    return parser(GRAMMAR, _Builder())
 
 
 class _Builder:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bindsearch.errors import QueryError
+from bindsearch.parsing import parser, place_of
 from bindsearch.query.files import is_file
 from bindsearch.query.meaning import term_of
 from bindsearch.query.scanner import Close, Item, Open, Scanner, Sign, Word
@@ -70,29 +71,13 @@ def _parse(items: Sequence[Item]) -> tuple[Part, ...]:
     try:
         parts: tuple[Part, ...] = _parser().parse(items)  # type: ignore[assignment]
     except UnexpectedToken as fault:
-        at = len(items) if fault.token.type == "$END" else items.index(fault.token.value)
-        raise _misplaced(items, at) from None
+        raise _misplaced(items, place_of(fault, items)) from None
     return parts
 
 
 @cache
 def _parser() -> Lark:
-    from lark import Lark, Token
-    from lark.lexer import Lexer
-
-    class Items(Lexer):
-        """Hands the scanner's items on as they are."""
-
-        def __init__(self, _: Any) -> None:
-            """Nothing is to be known of the terminals."""
-
-        def lex(self, items: Any) -> Iterator[Token]:  # type: ignore[override]
-            for item in items:
-                token = Token(item.name, "")
-                token.value = item
-                yield token
-
-    return Lark(GRAMMAR, parser="lalr", lexer=Items, transformer=_Builder())
+    return parser(GRAMMAR, _Builder())
 
 
 class _Builder:

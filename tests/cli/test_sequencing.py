@@ -15,10 +15,10 @@ from bindsearch.cli.options import expanded
 from bindsearch.cli.sequencing import (
     SequenceOptions,
     format_signed,
-    where,
     write_neighbours,
     write_sequences,
 )
+from bindsearch.cli.tables import place
 from bindsearch.errors import QueryError
 from bindsearch.index.hits import Hit
 from bindsearch.index.schema import State
@@ -157,4 +157,4 @@ def test_distances_in_time_have_a_sign(seconds: float, shown: str) -> None:
 
 
 def test_a_single_line_is_no_range() -> None:
-    assert where(hit("/m/a.txt", Modality.TEXT, first_line=3, last_line=3)) == "line 3"
+    assert place(hit("/m/a.txt", Modality.TEXT, first_line=3, last_line=3)) == "line 3"
