@@ -82,10 +82,10 @@ def answer(library: Library, tree: Path, items: dict[str, Item], asked: Asked) -
 def show(number: int, asked: Asked, items: dict[str, Item], found: Answer) -> None:
     """Print the ten hits of one query."""
     print(f"\n### {number}. {_title(asked, items)}\n\nExpected: {asked.expect}.\n")
-    rows: list[tuple[object, ...]] = [("what it is", "modality", "cosine", "fits")]
+    rows: list[tuple[object, ...]] = [("what it is", "modality", "standing", "cosine", "fits")]
     for place, (hit, item) in enumerate(found.hits, 1):
         fits = "yes" if asked.suits(item) else ""
-        rows.append((f"{place}. {_described(item)}", item.modality, hit.score, fits))
+        rows.append((f"{place}. {_described(item)}", item.modality, f"{hit.standing or 0:.1f}", hit.score, fits))
     print(table(rows))
     chance = found.fitting / found.candidates
     print(
