@@ -73,9 +73,9 @@ def write_answer(
     """Print the hits, and say where none of them stands out; ends the command where there are none."""
     from bindsearch.cli.tables import write_hits, write_json_hits, write_paths
 
+    weak = answer.best is not None and not answer.stands_out
     if not answer:
-        weak = answer.best is not None and not answer.stands_out
-        say(context, f"nothing stands out: the best has {answer.best:.1f}" if weak else "nothing found")
+        say(context, _weakness(answer) if weak else "nothing found")
         raise typer.Exit(FOUND_NOTHING)
     if output.as_json:
         write_json_hits(answer)
@@ -87,5 +87,9 @@ def write_answer(
     for_people = not (output.as_json or output.paths or output.null)
     if for_people or not answer.has_vectors:
         say(context, ranked_by(answer.used, has_vectors=answer.has_vectors))
-    if answer.judged and not answer.stands_out and answer.best is not None:
-        say(context, f"nothing stands out: the best has {answer.best:.1f}, of {answer.level:g} that tell")
+    if answer.judged and weak:
+        say(context, _weakness(answer))
+
+
+def _weakness(answer: Answer) -> str:
+    return f"nothing stands out: the best standing is {answer.best or 0:.1f}, below {answer.level:g}"

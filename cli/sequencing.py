@@ -107,7 +107,7 @@ def run(
         _end_unless(sequences, context)
         best = sequences[0].standing
         if level is not None and best is not None and best < level:
-            say(context, f"nothing stands out: the best sequence has {best:.1f}, of {level:g} that tell")
+            say(context, f"nothing stands out: the best sequence stands at {best:.1f}, below {level:g}")
         write_sequences(sequences, before=options.before is not None, **output)
     elif options.around is not None:
         source = context.get_parameter_source("k")

@@ -27,12 +27,12 @@ def writer_lock(folder: Path) -> Iterator[None]:
     Raises LibraryBusy at once if another holds it, LibraryError where the folder cannot be written.
     """
     lock = FileLock(folder / LOCK_FILE)
-    try:
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
             lock.acquire(timeout=0)
-    except Timeout:
-        raise LibraryBusy(folder, _holder(folder)) from None
+        except Timeout:
+            raise LibraryBusy(folder, _holder(folder)) from None
     try:
         with suppress(OSError):  # a full disk has room for the lock, which is empty, and none for this
             (folder / PID_FILE).write_text(f"{os.getpid()}\n")
