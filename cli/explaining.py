@@ -43,7 +43,8 @@ def explain(
     First the tree: what each term was read as, its weight, and its factor, which is what its vector counts in
     the query's vector once the sum of every group and the whole have been made unit length. Then, for the
     best hits, or for the moments of a file or a segment that is named, the share of each part: factor times
-    the term's own cosine to the item. The shares add up to the score.
+    the term's own cosine to the item. The shares add up to the score. Hits are ranked by their standing,
+    which is told beside it.
 
     Example:
 
@@ -75,7 +76,7 @@ def _lines(found: Explanation) -> Iterator[str]:
         yield _row(_label(found, number), f"{abs(node.part.weight):>8.4g}  {factor:>7}  {_reading(node)}")
     for item in found.items:
         yield ""
-        yield f"{item.score:+.3f}  {printable(item.path)}{_place(item.moment)}{_id(item)}"
+        yield f"{item.score:+.3f}  {printable(item.path)}{_place(item.moment)}{_id(item)}{_stands(item)}"
         yield _row("", f"{'share':>8}  {'cosine':>7}")
         for number, (share, own) in enumerate(zip(item.shares, item.own, strict=True)):
             cosine = "" if own is None else f"{own:+.3f}"
@@ -128,6 +129,12 @@ def _id(item: Explained) -> str:
     return "" if item.segment_id is None or item.path == own else f"  {own}"
 
 
+def _stands(item: Explained) -> str:
+    if item.standing is None:
+        return ""
+    return f"  standing {item.standing:.1f}{', with words' if item.via == 'both' else ''}"
+
+
 def _record(found: Explanation) -> dict[str, Any]:
     """What JSON says: ``nodes`` in the order of the expression, ``shares`` of each item in the same order."""
     return {
@@ -162,6 +169,8 @@ def _item(item: Explained) -> dict[str, Any]:
         "first_line": item.moment.first_line,
         "last_line": item.moment.last_line,
         "score": item.score,
+        "standing": item.standing,
+        "via": item.via,
         "shares": list(item.shares),
         "cosines": list(item.own),
     }

@@ -8,7 +8,7 @@ of a group's terms to the group's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bindsearch.encoders import Space
 from bindsearch.errors import QueryError
 from bindsearch.index.catalog import Catalog
-from bindsearch.index.hits import Hit
+from bindsearch.index.hits import Hit, Via
 from bindsearch.ingest.asking import Asked, Asker, Moment, vectors_of
 from bindsearch.modality import Modality
 from bindsearch.query import Part, Query, Term, TermKind, parse_query, walk
@@ -43,7 +43,8 @@ class Explained:
     """An item's cosine to the query, and each node's share in it.
 
     ``own`` is each node's cosine by itself, were it the whole query; of a group it is None. ``path`` is the
-    item's file, or its id as it was asked for; ``segment_id`` is None where it is not in the library.
+    item's file, or its id as it was asked for; ``segment_id`` is None where it is not in the library. Of a
+    hit ``standing`` is how far it stands out, to which words have added where it was found ``via`` both.
     """
 
     path: str
@@ -52,6 +53,8 @@ class Explained:
     score: float
     shares: tuple[float, ...]
     own: tuple[float | None, ...]
+    standing: float | None = None
+    via: Via | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +71,13 @@ def explain_hits(asked: Asked, hits: Sequence[Hit], space: Space, catalog: Catal
     nodes = _nodes(asked)
     with catalog.read() as reader:
         stored = vectors_of(reader, space, [hit.segment_id for hit in hits])
-    items = [
-        _explained(
-            asked,
-            nodes,
-            stored[hit.segment_id],
-            str(hit.path),
-            Moment(hit.modality, hit.start, hit.end, hit.first_line, hit.last_line),
-            hit.segment_id,
-        )
-        for hit in hits
-        if hit.segment_id in stored  # it may have gone since it was found
-    ]
+    items: list[Explained] = []
+    for hit in hits:
+        if hit.segment_id in stored:  # it may have gone since it was found
+            moment = Moment(hit.modality, hit.start, hit.end, hit.first_line, hit.last_line)
+            vector = stored[hit.segment_id]
+            one = _explained(asked, nodes, vector, str(hit.path), moment, hit.segment_id)
+            items.append(replace(one, standing=hit.standing, via=hit.via))
     return Explanation(asked.query, nodes, tuple(items))
 
 

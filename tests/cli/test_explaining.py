@@ -64,7 +64,8 @@ def test_the_tree_and_the_shares_are_shown(library: Path, media: Path) -> None:
     assert words[3][:5] == ["+", '"a', "green", 'thing"', "1"] and words[3][-1] == "words"
     assert words[4][4] == "2"
     assert lines[3].startswith("    + ") and lines[2].startswith("  - ")
-    heads = [line for line in words if len(line) > 1 and line[-1].startswith("@")]
+    heads = [line for line in words if any(word.startswith("@") for word in line)]
+    assert all(line[3] == "standing" and float(line[4].strip(",")) for line in heads)
     sums = [line for line in words if line[:1] == ["sum"]]
     assert [line[0] for line in heads] == [line[1] for line in sums]
     assert len(heads) == 2
