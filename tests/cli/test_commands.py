@@ -250,3 +250,33 @@ def test_completion_can_be_shown_for_a_shell(tmp_path: Path) -> None:
     code = "import sys; sys.argv[0] = 'bindsearch'; from bindsearch.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, cwd=ROOT)
     assert done.stdout.split() == [b"search"]
+
+
+def test_what_was_used_is_said_to_people_and_told_to_programs(library: Path, media: Path) -> None:
+    shown = bindsearch(library, "search", "coffee", "-k", "2")
+    assert shown.stderr.startswith(b"ranked by meaning and words\n")
+    hits = [
+        json.loads(line) for line in bindsearch(library, "search", "coffee", "--json").stdout.splitlines()
+    ]
+    told = {Path(hit["path"]).name: hit["via"] for hit in hits}
+    assert told["coffee.png"] == "both" and told["chelsea.png"] == "meaning"
+    exact = bindsearch(library, "search", "--exact", "coffee")
+    assert (exact.returncode, exact.stderr) == (0, b"ranked by words only\n")
+    assert exact.stdout.split(b"\t")[0] == b"-" and exact.stdout.count(b"\n") == 1
+    assert bindsearch(library, "search", "--no-words", "coffee", "-k", "1").stderr.startswith(
+        b"ranked by meaning only\n"
+    )
+    both = bindsearch(library, "search", "--exact", "--no-words", "coffee")
+    assert (both.returncode, both.stdout) == (2, b"")
+
+
+def test_a_level_tells_weak_hits_and_strict_leaves_them_out(library: Path) -> None:
+    weak = bindsearch(library, "search", "a cat", "--level", "90")
+    assert (weak.returncode, weak.stdout.count(b"\n")) == (0, 6)
+    assert b"nothing stands out: the best standing is" in weak.stderr and b"below 90" in weak.stderr
+    assert b"nothing stands out" not in bindsearch(library, "search", "a cat", "--level", "-9").stderr
+    none = bindsearch(library, "search", "a cat", "--level", "90", "--strict")
+    assert (none.returncode, none.stdout) == (1, b"")
+    assert none.stderr.count(b"\n") == 1 and b"below 90" in none.stderr
+    records = bindsearch(library, "search", "a cat", "--level", "-9", "--json").stdout.splitlines()
+    assert all(json.loads(line)["stands_out"] for line in records)
