@@ -163,3 +163,50 @@ def test_a_selection_cannot_keep_and_leave_out_at_once() -> None:
     some = np.array([1], np.int64)
     with pytest.raises(ValueError, match="either"):
         Selection(only=some, without=some)
+
+
+@given(
+    own=st.sets(st.integers(0, 60), max_size=40),
+    chosen=st.sets(st.integers(0, 60), max_size=40),
+    keeps=st.booleans(),
+)
+def test_a_selection_among_ids_allows_the_same_of_them(own: set[int], chosen: set[int], keeps: bool) -> None:
+    ids, others = (np.array(sorted(some), np.int64) for some in (own, chosen))
+    selection = Selection(only=others) if keeps else Selection(without=others)
+    among = selection.among(ids)
+    assert among.allows(ids).tolist() == selection.allows(ids).tolist()
+    named = among.only if keeps else among.without
+    assert named is None or set(named.tolist()) == own & chosen
+
+
+@pytest.mark.parametrize("count", [0, 1, 70, 1500])
+def test_all_kinds_draw_the_same_sample_whatever_their_history(count: int) -> None:
+    rows, ids = unit_rows(1500), np.arange(1, 1501, dtype=np.int64)
+    drawn = []
+    for kind in ("exact", "flat", "ivf"):
+        index = build(kind, ids[:1200], rows[:1200])
+        index.add(ids[1200:], rows[1200:])
+        index.remove(ids[::5])
+        drawn.append(index.sample(count))
+    whole = ExactIndex.build(DIMENSIONS, np.delete(ids, np.s_[::5]), np.delete(rows, np.s_[::5], axis=0))
+    assert len(whole.sample(count)) == min(count, 1200)
+    for sample in drawn:
+        np.testing.assert_array_equal(sample, whole.sample(count))
+
+
+def test_an_inverted_file_is_set_for_queries_that_lie_far_from_all_it_holds() -> None:
+    """As words lie from photos: all scores are low and close together, so that more candidates are needed."""
+    rows, ids = unit_rows(6000, clusters=60), np.arange(6000, dtype=np.int64)
+    away = -rows.astype(np.float32).mean(axis=0)
+    asked = np.stack([query(seed) + 3 * away / np.linalg.norm(away) for seed in range(150)])
+    asked = (asked / np.linalg.norm(asked, axis=1, keepdims=True)).astype(np.float32)
+    plain = IvfIndex.build(DIMENSIONS, ids, rows)
+    told = IvfIndex.build(DIMENSIONS, ids, rows, asked[:75])
+
+    def recall(index: IvfIndex) -> float:
+        pairs = [(index.search(one, 10).ids, brute_force(ids, rows, one, 10).ids) for one in asked[75:]]
+        return float(np.mean([np.isin(wanted, found).mean() for found, wanted in pairs]))
+
+    assert recall(told) >= 0.97
+    assert recall(told) >= recall(plain)
+    assert (told.factor, told.probes) >= (plain.factor, plain.probes)

@@ -16,7 +16,7 @@ from bindsearch.index.catalog import Catalog
 from bindsearch.index.changes import NewContent, SegmentFacts, store_contents
 from bindsearch.index.records import ensure_space
 from bindsearch.index.schema import spaces, vectors
-from bindsearch.index.vectors import VectorView
+from bindsearch.index.vectors import Selection, VectorView
 from bindsearch.index.vectors.generations import MANIFEST, read_generation
 from bindsearch.loaders import FileFacts
 from bindsearch.modality import Modality
@@ -199,3 +199,35 @@ def test_an_unknown_kind_of_index_is_refused_with_the_known_ones(catalog: Catalo
     add(catalog, 5)
     with pytest.raises(SettingsError, match="auto, exact, flat, ivf"):
         open_view(catalog, "hnsw")
+
+
+def test_modalities_are_searched_apart_and_found_again_from_disk(catalog: Catalog) -> None:
+    rows = rows16(120)
+    cut = [SegmentFacts("video" if n % 3 else "text", n, n + 1, None, None, None) for n in range(120)]
+    sha256, facts = os.urandom(32), FileFacts(Modality.VIDEO, "MP4")
+    new = NewContent(sha256, sha256, "", 1, facts, cut, [True] * 120, rows)
+    with catalog.write() as session:
+        store_contents(session, ensure_space(session, SPACE).id, [new])
+    kinds = np.array([segment.modality for segment in cut])
+    ids = np.arange(1, 121)
+    only = Selection(only=np.sort(ids[::2]))
+    for view in (open_view(catalog, "exact", maintain=True), open_view(catalog, "exact")):
+        found = view.search(rows[5], 10, only)
+        assert set(found) == {Modality.VIDEO, Modality.TEXT}
+        for modality, best in found.items():
+            own = (kinds == modality) & (ids % 2 == 1)
+            stored = rows[own].astype(np.float16)
+            assert_same(best, brute_force(ids[own], stored, rows[5], 10))
+        assert set(view.search(rows[5], 10, modalities={Modality.TEXT})) == {Modality.TEXT}
+        known = view.backgrounds(None)
+        assert known.sizes == {Modality.VIDEO: 80, Modality.TEXT: 40}
+        assert view.backgrounds(None) is known
+
+
+def test_backgrounds_follow_the_catalog(catalog: Catalog) -> None:
+    add(catalog, 30)
+    view = open_view(catalog, "exact")
+    assert view.backgrounds(None).sizes == {Modality.VIDEO: 30}
+    add(catalog, 10, seed=1)
+    refresh(catalog, view)
+    assert view.backgrounds(None).sizes == {Modality.VIDEO: 40}
