@@ -37,7 +37,7 @@ COMMANDS = {
     "forget": ("forgetting:forget", "Take paths out of the library. Files on disk are never touched."),
     "verify": (
         "upkeep:verify",
-        "Check the library: its catalog, vectors, words and vector indexes, each against the others.",
+        "Check the catalog, vectors, words and vector indexes against each other.",
     ),
     "repair": ("upkeep:repair", "Put right what 'bindsearch verify' finds, as far as that loses nothing."),
     "compact": ("upkeep:compact", "Give room that the library does not use back to the disk."),

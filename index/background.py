@@ -24,7 +24,8 @@ def read_references(folder: Path, space: Space) -> Rows | None:
     with suppress(OSError, ValueError, EOFError):
         rows = np.load(references_path(folder, space), allow_pickle=False)
         if rows.dtype == np.float32 and rows.shape == (len(REFERENCE_QUERIES), space.dimensions):
-            lengths = np.linalg.norm(rows, axis=1)
+            with np.errstate(all="ignore"):
+                lengths = np.linalg.norm(rows, axis=1)
             if np.all(np.abs(lengths - 1) < 1e-2):
                 return np.asarray(rows, np.float32)
     return None

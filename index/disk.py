@@ -34,7 +34,7 @@ def disk_errors(subject: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         hint = HINTS[errno.ENOSPC] if "full" in str(error) else None
         raise LibraryError(f"cannot be written: {error}", subject=str(subject), hint=hint) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise LibraryDamaged(
             f"damaged: {error}", subject=str(subject), hint="'bindsearch verify' tells what is left"
         ) from error

@@ -1,0 +1,1 @@
+"""Tests of verifying, repairing, compacting, backing up and restoring."""
