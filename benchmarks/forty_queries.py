@@ -85,7 +85,9 @@ def show(number: int, asked: Asked, items: dict[str, Item], found: Answer) -> No
     rows: list[tuple[object, ...]] = [("what it is", "modality", "standing", "cosine", "fits")]
     for place, (hit, item) in enumerate(found.hits, 1):
         fits = "yes" if asked.suits(item) else ""
-        rows.append((f"{place}. {_described(item)}", item.modality, f"{hit.standing or 0:.1f}", hit.score, fits))
+        rows.append(
+            (f"{place}. {_described(item)}", item.modality, f"{hit.standing or 0:.1f}", hit.score, fits)
+        )
     print(table(rows))
     chance = found.fitting / found.candidates
     print(
