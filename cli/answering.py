@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bindsearch.cli.common import FOUND_NOTHING, Json, say
-from bindsearch.cli.wording import ranked_by
+from bindsearch.cli.wording import WordOptions, ranked_by
 
 if TYPE_CHECKING:
     from bindsearch.index.searching import Answer, SearchOptions
@@ -39,11 +39,13 @@ class RankingOptions:
         bool, typer.Option("--strict", help="Only hits that stand out; none of them is exit code 1.")
     ] = False
 
-    def options(self) -> SearchOptions:
-        """What the library is told."""
+    def options(self, words: WordOptions) -> SearchOptions:
+        """What the library is told; not before it is opened, since its import takes long."""
         from bindsearch.index.searching import SearchOptions
 
         return SearchOptions(
+            words=words.words,
+            exact=words.exact,
             all_moments=self.all_moments,
             duplicates=self.duplicates,
             by_cosine=self.by_cosine,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +17,7 @@ from bindsearch.cli.wording import WordOptions
 from bindsearch.errors import QueryError
 
 if TYPE_CHECKING:
-    from bindsearch.index.filters import Filter
-    from bindsearch.index.searching import Answer, SearchOptions
+    from bindsearch.index.searching import Answer
 
 
 @expanded
@@ -76,30 +73,34 @@ def search(
             query or [],
             sequence,
             within,
-            partial(_filter, context.obj, filters, sequence=follows),
+            partial(filters.filter, sequence=follows),
             all_moments=ranking.all_moments,
             as_json=output.as_json,
             paths=output.paths,
             null=output.null,
-            level=ranking.options().least,
+            level=ranking.level,
         )
         return
     if not query:
         raise QueryError("the query is empty", hint='write what to find, as in "a dog on the beach"')
     words.check()
-    options = replace(ranking.options(), words=words.words, exact=words.exact)
-    answer = _search(context.obj, query, k, partial(_filter, context.obj, filters), options)
+    answer = _search(context.obj, query, k, filters, words, ranking)
     with context.obj.open() as library:  # which opens nothing unless a preview is asked for
         write_answer(context, answer, output, library.preview)
 
 
 def _search(
-    context: Context, query: list[str], k: int, wanted: Callable[[], Filter], options: SearchOptions
+    context: Context,
+    query: list[str],
+    k: int,
+    filters: FilterOptions,
+    words: WordOptions,
+    ranking: RankingOptions,
 ) -> Answer:
     """The hits; whatever is slow to import is imported while weights are being loaded."""
-    if options.exact:
+    if words.exact:
         with context.open() as library:
-            return library.search(query, k, wanted(), options)
+            return library.search(query, k, filters.filter(), ranking.options(words))
     from bindsearch.cli.standard_input import with_stdin
     from bindsearch.cli.warming import WarmEncoder
     from bindsearch.query import parse_query
@@ -109,10 +110,6 @@ def _search(
         warm.expect(parsed)
         from bindsearch.ingest.library import Library
 
-        chosen = wanted()
+        chosen, options = filters.filter(), ranking.options(words)
         with with_stdin(parsed) as asked, Library.open(context.folder(), opener=warm) as library:
             return library.search(asked, k, chosen, options)
-
-
-def _filter(context: Context, filters: FilterOptions, *, sequence: bool = False) -> Filter:
-    return filters.filter(sequence=sequence)

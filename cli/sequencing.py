@@ -105,8 +105,10 @@ def run(
         limit = None if within is None else parse_timespan(within)
         sequences = _sequences(context.obj, options.queries(query), k, wanted, limit, all_moments)
         _end_unless(sequences, context)
-        best = sequences[0].standing
-        if level is not None and best is not None and best < level:
+        from bindsearch.ranking import LEVEL
+
+        best, level = sequences[0].standing, LEVEL if level is None else level
+        if best is not None and best < level:
             say(context, f"nothing stands out: the best sequence stands at {best:.1f}, below {level:g}")
         write_sequences(sequences, before=options.before is not None, **output)
     elif options.around is not None:

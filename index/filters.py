@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import Connection, Select, exists, select, text
+from sqlalchemy import Connection, Select, exists, func, select, text
 
 from bindsearch.index.paths import below, descends, under
 from bindsearch.index.schema import State, contents, locations
@@ -111,7 +111,12 @@ def _masks(catalog: Connection, wanted: Filter, hidden: Ids) -> Iterator[tuple[M
 
     Kinds that a condition does not tell apart come together; a list of none stands for all.
     """
-    from bindsearch.conditions import Key, facts
+    if not wanted._asks_of_files:
+        mask = np.ones(1 + (catalog.scalar(select(func.max(contents.c.id))) or 0), dtype=bool)
+        mask[hidden] = False
+        yield mask, sorted(wanted.modalities)
+        return
+    from bindsearch.conditions import Key, facts  # a plain search starts sooner without
     from bindsearch.index.matching import Matcher
 
     matcher = Matcher(catalog, wanted.states)
