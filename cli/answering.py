@@ -82,7 +82,7 @@ def write_answer(
     if output.as_json:
         write_json_hits(answer)
     elif output.paths or output.null:
-        write_paths(answer, null=output.null)
+        write_paths((hit.path for hit in answer), null=output.null)
     else:
         write_hits(answer, output.thumbnails, preview)
     sys.stdout.flush()

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say, write_path
-from bindsearch.cli.tables import EXCERPT, place
+from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say
+from bindsearch.cli.tables import EXCERPT, place, write_paths
 from bindsearch.errors import QueryError
 from bindsearch.when import format_instant, format_offset, parse_timespan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bindsearch.index.filters import Filter
     from bindsearch.index.hits import Hit
     from bindsearch.index.timeline import Neighbour
@@ -185,7 +183,7 @@ def write_sequences(
             print_json(_record(sequence))
     elif paths or null:
         wanted = (moment for one in found for moment in one.moments[: -1 if before else None])
-        _write_paths([moment.path for moment in wanted], null=null)
+        write_paths((moment.path for moment in wanted), null=null)
     elif sys.stdout.isatty():
         _sequence_table(found)
     else:
@@ -202,7 +200,7 @@ def write_neighbours(
         for one in found:
             print_json(asdict(one))
     elif paths or null:
-        _write_paths([one.path for one in found], null=null)
+        write_paths((one.path for one in found), null=null)
     elif sys.stdout.isatty():
         _neighbour_table(found)
     else:
@@ -242,11 +240,6 @@ def _rank(one: Neighbour) -> float:
 
 def _write_line(cells: Sequence[str]) -> None:
     sys.stdout.write("\t".join(cells) + "\n")
-
-
-def _write_paths(paths: Sequence[Path], *, null: bool) -> None:
-    for path in dict.fromkeys(paths):
-        write_path(path, b"\0" if null else b"\n")
 
 
 def _sequence_table(found: Sequence[MomentSequence]) -> None:

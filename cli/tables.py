@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +40,9 @@ def write_json_hits(answer: Answer) -> None:
         print_json(told)
 
 
-def write_paths(hits: Sequence[Hit], *, null: bool) -> None:
-    """Each path once, best first, ended by a NUL byte or a line feed."""
-    for path in dict.fromkeys(hit.path for hit in hits):
+def write_paths(paths: Iterable[Path], *, null: bool) -> None:
+    """Each path once, in their order, ended by a NUL byte or a line feed."""
+    for path in dict.fromkeys(paths):
         write_path(path, b"\0" if null else b"\n")
 
 

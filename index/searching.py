@@ -207,8 +207,9 @@ class _Looking:
     def kept(self, k: int) -> tuple[list[_Candidate], float | None]:
         """The ``k`` best candidates, asking for more until enough are apart; and the best standing."""
         count = k if self.options.all_moments and self.options.duplicates else 4 * k
+        told = self._told()
         while True:
-            candidates, exhausted = self._candidates(count)
+            candidates, exhausted = self._candidates(count, told)
             best = max((one.standing for one in candidates), default=None)
             if self.options.strict:
                 inside = [one for one in candidates if one.standing >= self.options.least]
@@ -219,8 +220,11 @@ class _Looking:
                 return kept, best
             count *= 4
 
-    def _candidates(self, count: int) -> tuple[list[_Candidate], bool]:
-        """The ``count`` best segments of all modalities, and whether there are no more."""
+    def _candidates(self, count: int, told: list[int]) -> tuple[list[_Candidate], bool]:
+        """The ``count`` best segments of all modalities, with those of the vectors ``told`` by words.
+
+        Also whether there are no more.
+        """
         vector = self.question.vector if self.options.by_cosine else self.judge.vector
         judged = self.judge.levels.keys() & (self.wanted.modalities or self.judge.levels.keys())
         found = self.view.search(vector, count, self.selection, judged)
@@ -232,7 +236,7 @@ class _Looking:
         order = np.lexsort((ids, -ranks))[:count]
         exhausted = all(len(one.ids) < count for one in found.values())
         nearest = ids[order].tolist()
-        rows = segments_of(self.catalog, nearest + self._told())
+        rows = segments_of(self.catalog, nearest + told)
         made = {number: self._candidate(row) for number, row in rows.items()}
         if not self.options.by_cosine:
             nearest = sorted(made, key=lambda number: (-made[number].standing, number))
