@@ -10,6 +10,8 @@ DEMO_STAMP := $(VENV)/.demo-stamp
 TEST_STAMP := $(VENV)/.test-stamp
 REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 CODE := bindsearch index ingest cli tests $(wildcard examples benchmarks)
+# The trials of the daemon take from minutes to hours; docs/daemon.md says how to run each.
+BENCHMARKS := $(filter-out benchmarks/daemon_%,$(wildcard benchmarks/[a-z]*.py))
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable
 # Two runs of make at once must not write to .venv at the same time; where there is no flock, they may.
 LOCKED := $(shell command -v flock >/dev/null 2>&1 && echo flock $(VENV)/.lock)
@@ -30,7 +32,7 @@ demo: $(DEMO_STAMP) ## index a small folder of pictures, films and notes, and se
 	@$(BIN)/python examples/demo.py
 
 test: check ## style, types and the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(TEST_STAMP) typing-folder ## style and types only
 	@$(BIN)/ruff check $(CODE)
@@ -42,7 +44,7 @@ format: $(TEST_STAMP) ## bring the code into the house style
 	@$(BIN)/ruff format $(CODE)
 
 bench: $(TEST_STAMP) ## measure speed; figures depend on what else the machine does
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) build dist *.egg-info .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

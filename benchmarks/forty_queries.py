@@ -17,10 +17,10 @@ from pathlib import Path
 
 from _mixed import FOLDERS, Item, copied, filled, options
 
+from bindsearch.answers import Hit
 from bindsearch.errors import QueryError
 from bindsearch.evaluation.report import table
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
 from bindsearch.ingest.library import Library
 from bindsearch.modality import Modality
 

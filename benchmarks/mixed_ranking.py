@@ -24,12 +24,11 @@ import numpy as np
 from _mixed import Item, copied, filled, options
 from numpy.typing import NDArray
 
+from bindsearch.answers import LEVEL, Answer, SearchOptions
 from bindsearch.evaluation.report import table
-from bindsearch.index.searching import Answer, SearchOptions
 from bindsearch.ingest.library import Library
 from bindsearch.modality import Modality
 from bindsearch.query import Query, Term, TermKind
-from bindsearch.ranking import LEVEL
 
 QUERIES = Path(__file__).with_name("mixed_queries.toml")
 FIRST = 10

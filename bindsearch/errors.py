@@ -6,7 +6,8 @@
     ├── LibraryError             about one library on disk
     │   ├── LibraryMissing       there is no library at this path
     │   ├── LibraryBusy          another process is writing to it
-    │   └── LibraryDamaged       its catalog cannot be used as it is
+    │   ├── LibraryDamaged       its catalog cannot be used as it is
+    │   └── DaemonGone           no daemon answers for it
     ├── MediaError               about one file that cannot become media
     │   ├── UnsupportedFile      of a kind that bindsearch does not read
     │   │   └── UnclearFile      of one of several kinds or units; a rule would tell
@@ -98,6 +99,10 @@ class LibraryBusy(LibraryError):
 
 class LibraryDamaged(LibraryError):
     """The catalog cannot be read, or was written by a newer bindsearch."""
+
+
+class DaemonGone(LibraryError):
+    """The library's daemon does not answer, or not as it should; all that it does can be done without it."""
 
 
 class MediaError(BindsearchError):

@@ -40,9 +40,6 @@ BELIEVED = 50  # so many items weigh as much as the belief that a query is a typ
 THE_SAME = 0.9995  # from this cosine on an item is the query itself
 UNKNOWN_SPREAD = 0.08  # where there is nothing to tell it from
 
-# From this standing on a hit is said to stand out; see docs/ranking.md for how it was measured.
-LEVEL = 4.0
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:

@@ -8,8 +8,9 @@ fields of ``Settings``. Unknown keys are refused, so that a misspelt one does no
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from bindsearch.errors import SettingsError
 
@@ -17,7 +18,7 @@ SETTINGS_FILE = "settings.toml"
 LIBRARY_VARIABLE = "BINDSEARCH_LIBRARY"
 MODELS_VARIABLE = "BINDSEARCH_MODELS"
 
-_MAY_BE_ZERO = ("threads", "sound_overlap")
+_MAY_BE_ZERO = ("threads", "sound_overlap", "max_load", "port", "unload_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,28 @@ class LoadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """How the daemon goes about it: the table ``[watch]`` of a ``settings.toml``.
+
+    A file is taken in when it has been quiet for ``quiet_seconds``. Roots are walked whole every
+    ``walk_minutes``, those without events every ``poll_seconds``. Indexing rests while the load average is
+    above ``max_load`` for each processor (0: never), on battery unless ``on_battery``, and outside of
+    ``hours`` such as "22:00-6:00" (empty: at any time). Encoders are unloaded after ``unload_minutes``
+    without use (0: never). ``port`` also serves searches on the loopback address, to those who have the
+    token (0: no).
+    """
+
+    quiet_seconds: float = 2.0
+    walk_minutes: float = 10.0
+    poll_seconds: float = 30.0
+    max_load: float = 0.0
+    on_battery: bool = False
+    hours: str = ""
+    unload_minutes: float = 15.0
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(LoadSettings):
     """What a ``settings.toml`` may say.
 
@@ -59,6 +82,7 @@ class Settings(LoadSettings):
     chunk_files: int = 64
     decoder_seconds: float = 60.0
     decoder_memory: int = 4_000_000_000
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
     @classmethod
     def of(cls, library: Path) -> Settings:
@@ -79,9 +103,12 @@ class Settings(LoadSettings):
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"not TOML: {error}", subject=str(path)) from error
-        for key, value in values.items():
-            _check(path, key, value)
-        return cls(**values)
+        watch = values.pop("watch", {})
+        if not isinstance(watch, dict):
+            raise SettingsError("watch is not a table", subject=str(path), hint="write [watch]")
+        _check(path, cls, values)
+        _check(path, WatchSettings, watch, "watch.")
+        return cls(**values, watch=WatchSettings(**watch))
 
     @property
     def workers(self) -> int:
@@ -111,14 +138,19 @@ def models_folder() -> Path:
     return user_data_path("bindsearch", appauthor=False) / "models"
 
 
-def _check(path: Path, key: str, value: object) -> None:
-    known = {field.name: type(field.default) for field in fields(Settings)}
-    if key not in known:
-        raise SettingsError(
-            f"unknown key {key!r}", subject=str(path), hint=f"known are {', '.join(sorted(known))}"
-        )
-    wanted = (int, float) if known[key] is float else (known[key],)
-    if type(value) not in wanted:
-        raise SettingsError(f"{key} is {value!r}, not {known[key].__name__}", subject=str(path))
-    if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
-        raise SettingsError(f"{key} is {value}, which is too small", subject=str(path))
+def _check(
+    path: Path, table: type[Settings | WatchSettings], values: dict[str, Any], prefix: str = ""
+) -> None:
+    """Refuse keys that ``table`` does not have and values that they cannot take."""
+    known = {one.name: type(one.default) for one in fields(table) if one.name != "watch"}
+    for key, value in values.items():
+        named = prefix + key
+        if key not in known:
+            hint = f"known are {', '.join(prefix + name for name in sorted(known))}"
+            raise SettingsError(f"unknown key {named!r}", subject=str(path), hint=hint)
+        wanted = (int, float) if known[key] is float else (known[key],)
+        if type(value) not in wanted:
+            raise SettingsError(f"{named} is {value!r}, not {known[key].__name__}", subject=str(path))
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
+            raise SettingsError(f"{named} is {value}, which is too small", subject=str(path))

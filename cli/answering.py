@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bindsearch.answers import SearchOptions
 from bindsearch.cli.common import FOUND_NOTHING, Json, say
 from bindsearch.cli.wording import WordOptions, ranked_by
 
 if TYPE_CHECKING:
-    from bindsearch.index.searching import Answer, SearchOptions
+    from bindsearch.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ class RankingOptions:
     ] = False
 
     def options(self, words: WordOptions) -> SearchOptions:
-        """What the library is told; not before it is opened, since its import takes long."""
-        from bindsearch.index.searching import SearchOptions
-
+        """What the library is told."""
         return SearchOptions(
             words=words.words,
             exact=words.exact,

@@ -15,6 +15,11 @@ from typer.core import TyperGroup
 # Name, where it lives, the first line of its help.
 COMMANDS = {
     "index": ("indexing:index", "Take folders into the library, or bring it up to date."),
+    "watch": (
+        "watching:watch",
+        "Keep the library up to date as files change, and answer searches meanwhile.",
+    ),
+    "service": ("service:app", "Run the daemon in the background, and see what it does."),
     "search": ("searching:search", "Find moments by words, by a file, or by a sum of both."),
     "explain": ("explaining:explain", "Show how a query is understood, and why its hits score as they do."),
     "classify": (
@@ -31,7 +36,7 @@ COMMANDS = {
         "inspecting:inspect",
         "Show what indexing would make of files: what they are, what is in them.",
     ),
-    "status": ("overview:status", "Show what the library holds."),
+    "status": ("overview:status", "Show what the library holds, and what its daemon does."),
     "failures": ("overview:failures", "List the files that could not be taken in, with the reason."),
     "roots": ("overview:roots", "List the roots: the folders that the library watches."),
     "forget": ("forgetting:forget", "Take paths out of the library. Files on disk are never touched."),

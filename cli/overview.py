@@ -12,17 +12,20 @@ from bindsearch.cli.common import Json, one_line_errors, print_json, printable, 
 
 @one_line_errors
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show what the library holds.
+    """Show what the library holds, and what its daemon does.
 
     Example:
 
         bindsearch status --json
     """
+    from bindsearch.cli.standing import ask_status, doing
+
     with context.obj.open() as library:
         roots, spaces = library.roots(), library.spaces()
         segments = library.segments_by_modality()
         failures = len(library.failures())
         active = library.active_spaces()
+    daemon = ask_status(library.folder)
     if as_json:
         print_json(
             {
@@ -32,6 +35,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
                 "active": asdict(active),
                 "segments": segments,
                 "failures": failures,
+                "daemon": None if daemon is None else daemon.record(),
             }
         )
         return
@@ -47,6 +51,9 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     if active.filling is not None:
         print(f"filling   {printable(active.filling)}: {active.filled:,} of {active.fillable:,} files")
     print(f"failures  {failures:,}")
+    print("daemon    " + ("does not run" if daemon is None else doing(daemon)))
+    for sentence in () if daemon is None else daemon.degraded:
+        print(f"          {printable(sentence)}")
 
 
 @one_line_errors

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bindsearch.cli.answering import OutputOptions, RankingOptions, write_answer
 from bindsearch.cli.common import Context, one_line_errors
-from bindsearch.cli.filtering import FilterOptions, timespan_within
+from bindsearch.cli.filtering import FilterOptions
 from bindsearch.cli.options import expanded
+from bindsearch.cli.reaching import find_daemon, preview_of, spooled
 from bindsearch.cli.sequencing import SequenceOptions, run
 from bindsearch.cli.wording import WordOptions
-from bindsearch.errors import QueryError
+from bindsearch.errors import DaemonGone, QueryError
+from bindsearch.wishes import timespan_within
 
 if TYPE_CHECKING:
-    from bindsearch.index.searching import Answer
+    from pathlib import Path
+
+    from bindsearch.answers import Answer
 
 
 @expanded
@@ -73,7 +77,7 @@ def search(
             query or [],
             sequence,
             within,
-            partial(filters.filter, sequence=follows),
+            filters.wishes(),
             all_moments=ranking.all_moments,
             as_json=output.as_json,
             paths=output.paths,
@@ -84,6 +88,16 @@ def search(
     if not query:
         raise QueryError("the query is empty", hint='write what to find, as in "a dog on the beach"')
     words.check()
+    daemon = find_daemon(context.obj)
+    if daemon is not None:
+        with daemon, spooled([] if words.exact else [query], filters.filter) as stdin:
+            try:
+                options = ranking.options(words)
+                answer = daemon.search(query, k, filters.wishes(), options, stdin=stdin)
+            except DaemonGone:
+                answer = _search(context.obj, query, k, filters, words, ranking, stdin)
+        write_answer(context, answer, output, preview_of(context.obj, daemon))
+        return
     answer = _search(context.obj, query, k, filters, words, ranking)
     with context.obj.open() as library:  # which opens nothing unless a preview is asked for
         write_answer(context, answer, output, library.preview)
@@ -96,8 +110,12 @@ def _search(
     filters: FilterOptions,
     words: WordOptions,
     ranking: RankingOptions,
+    stdin: Path | None = None,
 ) -> Answer:
-    """The hits; whatever is slow to import is imported while weights are being loaded."""
+    """The hits, without a daemon; whatever is slow to import is imported while weights are being loaded.
+
+    ``stdin`` is the file that holds what came over standard input, if that was read before.
+    """
     if words.exact:
         with context.open() as library:
             return library.search(query, k, filters.filter(), ranking.options(words))
@@ -106,7 +124,7 @@ def _search(
     from bindsearch.query import parse_query
 
     with WarmEncoder(context.folder(), context.settings()) as warm:
-        parsed = parse_query(query)
+        parsed = replace(parse_query(query), stdin=stdin)
         warm.expect(parsed)
         from bindsearch.ingest.library import Library
 

@@ -7,24 +7,26 @@ table on a terminal, else lines whose columns are separated by tabs, JSON lines,
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bindsearch.answers import LEVEL, WITHIN
 from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say
+from bindsearch.cli.reaching import find_daemon, spooled
 from bindsearch.cli.tables import EXCERPT, place, write_paths
-from bindsearch.errors import QueryError
+from bindsearch.errors import DaemonGone, QueryError
 from bindsearch.when import format_instant, format_offset, parse_timespan
+from bindsearch.wishes import Wishes
 
 if TYPE_CHECKING:
-    from bindsearch.index.filters import Filter
-    from bindsearch.index.hits import Hit
-    from bindsearch.index.timeline import Neighbour
+    from pathlib import Path
+
+    from bindsearch.answers import Hit, MomentSequence, Neighbour
     from bindsearch.ingest.library import Library
-    from bindsearch.ingest.sequences import MomentSequence
     from bindsearch.query import Query
 
 
@@ -83,7 +85,7 @@ def run(
     query: Sequence[str],
     options: SequenceOptions,
     within: str | None = None,
-    wanted: Callable[[], Filter | None] = lambda: None,
+    wishes: Wishes | None = None,
     *,
     all_moments: bool = False,
     as_json: bool = False,
@@ -101,9 +103,9 @@ def run(
     k = context.params["k"]
     if options.is_sequence:
         limit = None if within is None else parse_timespan(within)
-        sequences = _sequences(context.obj, options.queries(query), k, wanted, limit, all_moments)
+        asked = _Sequences(options.queries(query), k, wishes or Wishes(), limit, all_moments)
+        sequences = asked.find(context.obj)
         _end_unless(sequences, context)
-        from bindsearch.ranking import LEVEL
 
         best, level = sequences[0].standing, LEVEL if level is None else level
         if best is not None and best < level:
@@ -112,7 +114,8 @@ def run(
     elif options.around is not None:
         source = context.get_parameter_source("k")
         most = None if source is None or source.name == "DEFAULT" else k
-        neighbours = _neighbours(context.obj, options.around, query, most, wanted)
+        around = _Neighbours(*options.around, [query] * bool(query), most, wishes or Wishes())
+        neighbours = around.find(context.obj)
         _end_unless(neighbours, context)
         write_neighbours(neighbours, **output)
 
@@ -123,44 +126,90 @@ def _end_unless(found: Sequence[object], context: typer.Context) -> None:
         raise typer.Exit(FOUND_NOTHING)
 
 
-def _sequences(
-    context: Context,
-    queries: Sequence[Sequence[str]],
-    k: int,
-    wanted: Callable[[], Filter | None],
-    within: float | None,
-    all_moments: bool,
-) -> list[MomentSequence]:
-    with _asking(context, queries) as (library, asked):
-        from bindsearch.index.timeline import WITHIN
+@dataclass(frozen=True, slots=True)
+class _Sequences:
+    """What is asked of sequences."""
 
-        limit = WITHIN if within is None else within
-        return library.search_sequence(asked, k, wanted(), within=limit, all_moments=all_moments)
+    queries: list[Sequence[str]]
+    k: int
+    wishes: Wishes
+    within: float | None
+    all_moments: bool
+
+    def find(self, context: Context) -> list[MomentSequence]:
+        """What there is, by the daemon if there is one."""
+        daemon = find_daemon(context)
+        if daemon is None:
+            return self._alone(context)
+        with daemon, spooled(self.queries) as stdin:
+            try:
+                return daemon.search_sequence(
+                    self.queries,
+                    self.k,
+                    self.wishes,
+                    within=self.within,
+                    all_moments=self.all_moments,
+                    stdin=stdin,
+                )
+            except DaemonGone:
+                return self._alone(context, stdin)
+
+    def _alone(self, context: Context, stdin: Path | None = None) -> list[MomentSequence]:
+        with _asking(context, self.queries, stdin) as (library, asked):
+            from bindsearch.index.wishing import filter_of
+
+            wanted = filter_of(self.wishes, sequence=True)
+            within = WITHIN if self.within is None else self.within
+            return library.search_sequence(asked, self.k, wanted, within=within, all_moments=self.all_moments)
 
 
-def _neighbours(
-    context: Context,
-    around: tuple[str, str],
-    query: Sequence[str],
-    k: int | None,
-    wanted: Callable[[], Filter | None],
-) -> list[Neighbour]:
-    hit, span = around
-    within = parse_timespan(span)
-    with _asking(context, [query] * bool(query)) as (library, asked):
-        return library.search_around(hit, within, *asked, k=k, wanted=wanted())
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """What is asked of what was about; ``queries`` is one, or none."""
+
+    hit: str
+    span: str
+    queries: list[Sequence[str]]
+    k: int | None
+    wishes: Wishes
+
+    def find(self, context: Context) -> list[Neighbour]:
+        """What there is, by the daemon if there is one."""
+        within = parse_timespan(self.span)
+        daemon = find_daemon(context)
+        if daemon is None:
+            return self._alone(context, within)
+        with daemon, spooled(self.queries) as stdin:
+            try:
+                return daemon.search_around(
+                    self.hit, within, *self.queries, k=self.k, wishes=self.wishes, stdin=stdin
+                )
+            except DaemonGone:
+                return self._alone(context, within, stdin)
+
+    def _alone(self, context: Context, within: float, stdin: Path | None = None) -> list[Neighbour]:
+        with _asking(context, self.queries, stdin) as (library, asked):
+            from bindsearch.index.wishing import filter_of
+
+            wanted = filter_of(self.wishes)
+            return library.search_around(self.hit, within, *asked, k=self.k, wanted=wanted)
 
 
 @contextmanager
-def _asking(context: Context, queries: Sequence[Sequence[str]]) -> Iterator[tuple[Library, list[Query]]]:
-    """The library and the queries read, of which one may stand for standard input."""
+def _asking(
+    context: Context, queries: Sequence[Sequence[str]], stdin: Path | None
+) -> Iterator[tuple[Library, list[Query]]]:
+    """The library and the queries read, of which one may stand for standard input.
+
+    ``stdin`` is the file that holds what came over it, if that was read before.
+    """
     from bindsearch.cli.standard_input import with_stdin
     from bindsearch.cli.warming import WarmEncoder
     from bindsearch.query import parse_query
 
     with ExitStack() as opened:
         warm = opened.enter_context(WarmEncoder(context.folder(), context.settings()))
-        parsed = [parse_query(query) for query in queries]
+        parsed = [replace(parse_query(query), stdin=stdin) for query in queries]
         for one in parsed:
             warm.expect(one)
         from bindsearch.ingest.library import Library

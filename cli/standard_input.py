@@ -22,10 +22,11 @@ _CHUNK = 1 << 20
 def with_stdin(query: Query, most_bytes: int = MOST_BYTES) -> Iterator[Query]:
     """``query`` with what comes over standard input in a file of its own, as long as the block lasts.
 
-    Nothing is read unless a term asks for it. Raises QueryError if nothing comes, or too much.
+    Nothing is read unless a term asks for it, nor if the query has that file already. Raises QueryError if
+    nothing comes, or too much.
     """
     term = next((term for term in query.leaves() if term.is_stdin), None)
-    if term is None:
+    if term is None or query.stdin is not None:
         yield query
         return
     from pathlib import Path

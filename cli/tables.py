@@ -14,9 +14,7 @@ from bindsearch.modality import Modality
 from bindsearch.when import format_instant, format_offset
 
 if TYPE_CHECKING:
-    from bindsearch.index.hits import Hit
-    from bindsearch.index.searching import Answer
-    from bindsearch.index.timeline import Neighbour
+    from bindsearch.answers import Answer, Hit, Neighbour
     from bindsearch.ingest.asking import Moment
 
 EXCERPT = 80

@@ -15,7 +15,7 @@ import typer
 from bindsearch.errors import QueryError
 
 if TYPE_CHECKING:
-    from bindsearch.index.hits import Via
+    from bindsearch.answers import Via
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ for the writer. Only the holder of the writer lock (see ``lock.py``) may call ``
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from bindsearch.errors import LibraryDamaged, LibraryError, LibraryMissing
 from bindsearch.index.peek import CATALOG_FILE
+from bindsearch.index.remembering import forget, recall
 from bindsearch.index.word_functions import register
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class Catalog:
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
         self.path = path
+        self._file = _file_of(path)
+        self._changes = 0
+        self._reopening = threading.Lock()
 
     @classmethod
     def create(cls, folder: Path) -> Catalog:
@@ -46,6 +51,7 @@ class Catalog:
         version = catalog._version()
         if version != HEAD:
             catalog._migrate(version)
+        catalog._file = _file_of(path)  # SQLite has made it, if there was none
         return catalog
 
     @classmethod
@@ -56,26 +62,30 @@ class Catalog:
         """
         path = folder / CATALOG_FILE
         if not path.is_file():
-            raise LibraryMissing(
-                "no library here", subject=str(folder), hint="'bindsearch index FOLDER' makes one"
-            )
+            raise _missing(folder)
         catalog = cls(_make_engine(path), path)
         version = catalog._version()
         if version != HEAD:
             catalog.close()
-            known = "an unfinished set-up" if version is None else f"version {version} of the tables"
-            raise LibraryDamaged(
-                f"its catalog holds {known}, this bindsearch needs {HEAD}",
-                subject=str(folder),
-                hint="'bindsearch index' brings older ones up to date",
-            )
+            raise _of_another_version(folder, version)
         return catalog
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one snapshot."""
+        """A connection that sees one snapshot.
+
+        Another catalog that was put in this one's place, as ``restore`` does, is opened first. Raises
+        LibraryMissing where it is gone, LibraryDamaged where the new one cannot be used.
+        """
+        self._follow()
         with _sqlite_errors(self.path), self._engine.begin() as connection:
+            recall(connection, self._changes)
             yield connection
+
+    @property
+    def file(self) -> tuple[int, int] | None:
+        """By what the file is known: another one means another catalog."""
+        return self._file
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -84,11 +94,28 @@ class Catalog:
 
         with _sqlite_errors(self.path), Session(self._immediate, expire_on_commit=False) as session:
             yield session
+            self._changes += 1
             session.commit()
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _follow(self) -> None:
+        """Let go of connections to a file that is no longer there under its name."""
+        if _file_of(self.path) == self._file:
+            return
+        with self._reopening:
+            found = _file_of(self.path)
+            if found == self._file:
+                return
+            self._engine.dispose()
+            if found is None:
+                raise _missing(self.path.parent)
+            version = self._version()
+            if version != HEAD:
+                raise _of_another_version(self.path.parent, version)
+            self._file = found
 
     @property
     def _immediate(self) -> Engine:
@@ -121,6 +148,28 @@ class Catalog:
             command.upgrade(config, HEAD)
 
 
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of its name; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _missing(folder: Path) -> LibraryMissing:
+    return LibraryMissing("no library here", subject=str(folder), hint="'bindsearch index FOLDER' makes one")
+
+
+def _of_another_version(folder: Path, version: str | None) -> LibraryDamaged:
+    known = "an unfinished set-up" if version is None else f"version {version} of the tables"
+    return LibraryDamaged(
+        f"its catalog holds {known}, this bindsearch needs {HEAD}",
+        subject=str(folder),
+        hint="'bindsearch index' brings older ones up to date",
+    )
+
+
 def _make_engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS})
     event.listen(engine, "connect", _set_pragmas)
@@ -144,6 +193,7 @@ def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    forget(connection)
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 

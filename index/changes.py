@@ -17,9 +17,10 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, in
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
+from bindsearch.answers import State
 from bindsearch.encoders.protocol import Vectors
 from bindsearch.index.records import FileStat
-from bindsearch.index.schema import FsPath, Stage, State, contents, failures, locations, segments, vectors
+from bindsearch.index.schema import FsPath, Stage, contents, failures, locations, segments, vectors
 from bindsearch.loaders.base import FileFacts
 from bindsearch.media import Media
 

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Connection, Select, exists, func, select, text
 
+from bindsearch.answers import State
 from bindsearch.index.paths import below, descends, under
-from bindsearch.index.schema import State, contents, locations
+from bindsearch.index.remembering import remembered
+from bindsearch.index.schema import contents, locations
 from bindsearch.index.vectors import Selection
 from bindsearch.modality import Modality
 
 if TYPE_CHECKING:
     from bindsearch.conditions import Condition
     from bindsearch.index.matching import Ids, Mask, Matcher
+    from bindsearch.index.moments import Moments
 
 __all__ = ["Filter", "below", "descends", "select_vectors", "under", "wanted_contents"]
 
@@ -67,26 +70,42 @@ class Filter:
         return bool(self.folders or self.where) or self.since is not None or self.until is not None
 
 
-def select_vectors(catalog: Connection, space_id: int, wanted: Filter) -> Selection:
+def select_vectors(
+    catalog: Connection, space_id: int, wanted: Filter, moments: Moments | None = None
+) -> Selection:
     """The vectors of a space that ``wanted`` lets through.
 
     Without any wish, only what has no present location is left out, which costs nothing in a library
-    where little is missing. Raises QueryError for a place that has not been looked up.
+    where little is missing. ``moments`` of the space serve where they are loaded. Raises QueryError for a
+    place that has not been looked up.
     """
-    hidden = _read(catalog, _hidden(wanted))
-    if wanted.only_hides:
-        return Selection(without=_of_contents(catalog, space_id, hidden, ()))
-    if not wanted._asks_of_files:
-        ids = _of_all(catalog, space_id, wanted.modalities)
-        gone = _of_contents(catalog, space_id, hidden, ())
-        return Selection(only=np.setdiff1d(ids, gone, assume_unique=True) if len(gone) else ids)
+    if wanted.only_hides or not wanted._asks_of_files:
+        key = "plain", space_id, wanted.modalities, wanted.offline
+        return remembered(catalog, key, lambda: _plain(catalog, space_id, wanted))
+    hidden = _hidden(catalog, wanted)
     parts = [
-        _of_all(catalog, space_id, kinds)
-        if mask.all()
-        else _of_contents(catalog, space_id, np.flatnonzero(mask), kinds)
-        for mask, kinds in _masks(catalog, wanted, hidden)
+        _of_mask(catalog, space_id, mask, kinds, moments) for mask, kinds in _masks(catalog, wanted, hidden)
     ]
     return Selection(only=np.sort(np.concatenate([np.empty(0, np.int64), *parts])))
+
+
+def _plain(catalog: Connection, space_id: int, wanted: Filter) -> Selection:
+    """As ``select_vectors``, where nothing is asked of files."""
+    gone = _of_contents(catalog, space_id, _hidden(catalog, wanted), ())
+    if wanted.only_hides:
+        return Selection(without=gone)
+    ids = _of_all(catalog, space_id, wanted.modalities)
+    return Selection(only=np.setdiff1d(ids, gone, assume_unique=True) if len(gone) else ids)
+
+
+def _of_mask(
+    catalog: Connection, space_id: int, mask: Mask, kinds: Collection[Modality], moments: Moments | None
+) -> Ids:
+    if moments is not None and moments.loaded:
+        return moments.among(mask, kinds)
+    if mask.all():
+        return _of_all(catalog, space_id, kinds)
+    return _of_contents(catalog, space_id, np.flatnonzero(mask), kinds)
 
 
 def wanted_contents(catalog: Connection, wanted: Filter) -> list[tuple[Mask, list[Modality]]]:
@@ -94,16 +113,16 @@ def wanted_contents(catalog: Connection, wanted: Filter) -> list[tuple[Mask, lis
 
     No kind comes twice; a list of none stands for all kinds. Raises QueryError as ``select_vectors`` does.
     """
-    return list(_masks(catalog, wanted, _read(catalog, _hidden(wanted))))
+    return list(_masks(catalog, wanted, _hidden(catalog, wanted)))
 
 
-def _hidden(wanted: Filter) -> Select[tuple[int]]:
+def _hidden(catalog: Connection, wanted: Filter) -> Ids:
     """Contents without a location in a state in which they may be found."""
     missing = select(contents.c.id).where(contents.c.present_locations == 0)
-    if not wanted.offline:
-        return missing
-    offline = locations.c.content_id == contents.c.id, locations.c.state == State.OFFLINE
-    return missing.where(~exists().where(*offline))
+    if wanted.offline:
+        offline = locations.c.content_id == contents.c.id, locations.c.state == State.OFFLINE
+        missing = missing.where(~exists().where(*offline))
+    return remembered(catalog, ("hidden", wanted.offline), lambda: _read(catalog, missing))
 
 
 def _masks(catalog: Connection, wanted: Filter, hidden: Ids) -> Iterator[tuple[Mask, list[Modality]]]:

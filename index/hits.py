@@ -4,57 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
+from bindsearch.answers import Hit, State
 from bindsearch.index.filters import Filter, under
-from bindsearch.index.schema import State, contents, locations, roots, segments, vectors
+from bindsearch.index.schema import contents, locations, roots, segments
 from bindsearch.modality import Modality
 
 # SQLite allows 32,766 variables in a statement; hits are few, but k is the user's to choose.
 IDS_PER_STATEMENT = 10_000
-
-
-class Via(StrEnum):
-    """By what a hit was found, or a search ranked: likeness of vectors, words that are written, or both."""
-
-    MEANING = "meaning"
-    WORDS = "words"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A segment that was found. ``score`` is the cosine to the query, ``standing`` how far the hit stands out
-    of the query's background in its modality (see ranking.py), by which hits are ranked. Where a search was
-    by words alone, ``score`` is BM25 and there is no standing.
-
-    ``start`` and ``end`` are seconds into a film or recording, ``first_line`` and ``last_line`` lines of a
-    text; None where the segment is the whole file. ``taken_at`` is seconds since 1970 UTC. ``other_paths``
-    hold the same bytes, ``duplicates`` nearly the same and were folded into this hit.
-    """
-
-    score: float
-    path: Path
-    modality: Modality
-    start: float | None
-    end: float | None
-    first_line: int | None
-    last_line: int | None
-    text: str | None
-    taken_at: float | None
-    state: State
-    other_paths: tuple[Path, ...]
-    segment_id: int
-    sha256: str
-    standing: float | None = None
-    duplicates: tuple[Path, ...] = ()
-    tags: tuple[str, ...] = ()
-    via: Via = Via.MEANING
 
 
 class Place(NamedTuple):
@@ -65,23 +26,13 @@ class Place(NamedTuple):
     state: State
 
 
-def segments_of(catalog: Connection, vector_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """The segment of each vector that still exists, with its vector and what a hit tells of its content."""
+def segments_of(catalog: Connection, segment_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """The segments that still exist of some, by id, with what a hit tells of their contents."""
     found: dict[int, Row[Any]] = {}
-    for first in range(0, len(vector_ids), IDS_PER_STATEMENT):
-        statement = (
-            select(
-                vectors.c.id.label("vector_id"),
-                vectors.c.data,
-                segments,
-                contents.c.sha256,
-                contents.c.taken_at,
-            )
-            .join(segments, segments.c.id == vectors.c.segment_id)
-            .join(contents, contents.c.id == segments.c.content_id)
-            .where(vectors.c.id.in_(vector_ids[first : first + IDS_PER_STATEMENT]))
-        )
-        found |= {row.vector_id: row for row in catalog.execute(statement)}
+    for first in range(0, len(segment_ids), IDS_PER_STATEMENT):
+        some = segments.c.id.in_(segment_ids[first : first + IDS_PER_STATEMENT])
+        statement = select(segments, contents.c.sha256, contents.c.taken_at).join(contents).where(some)
+        found |= {row.id: row for row in catalog.execute(statement)}
     return found
 
 

@@ -12,9 +12,10 @@ location at which it may be found.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property, reduce
+from functools import reduce
 from itertools import chain
 from operator import and_, or_
 from typing import Any
@@ -34,13 +35,15 @@ from sqlalchemy import (
     select,
 )
 
+from bindsearch.answers import State
 from bindsearch.conditions import All, AnyOf, Condition, Fact, Key, Not, meaning_of
 from bindsearch.conditions.globs import NameGlob, PathGlob
 from bindsearch.conditions.meaning import Folder, Known, Range
 from bindsearch.errors import QueryError
 from bindsearch.index.local import local_seconds, recurs
 from bindsearch.index.paths import under
-from bindsearch.index.schema import State, contents, locations, roots, tags
+from bindsearch.index.remembering import remembered
+from bindsearch.index.schema import contents, locations, roots, tags
 from bindsearch.modality import Modality
 from bindsearch.periods import Hours, Period, Weekdays, Yearly
 from bindsearch.places import EARTH_RADIUS, Around, distances
@@ -59,7 +62,7 @@ class Matcher:
         self._catalog = catalog
         self._located = locations.c.state.in_(states)
         self._now = now
-        self._known: dict[Fact, Mask] = {}
+        self._states = tuple(states)
         self._size = 1 + (catalog.scalar(select(func.max(contents.c.id))) or 0)
 
     def everything(self) -> Mask:
@@ -77,9 +80,10 @@ class Matcher:
                 return reduce(or_, (self.holds(part, modality) for part in condition.parts))
         if condition.key is Key.TYPE:
             return np.full(self._size, meaning_of(condition) is modality)
-        if condition not in self._known:
-            self._known[condition] = self._is_true(condition)
-        return self._known[condition]
+        meaning = meaning_of(condition, self._now)
+        # "last week" means another one in a week; all else is the same for ever.
+        key = "fact", self._states, condition, meaning if isinstance(meaning, Period) else None
+        return remembered(self._catalog, key, lambda: self._is_true(condition, meaning))
 
     def during(self, start: float, stop: float) -> Mask:
         """Contents of which the moment lies from ``start`` up to, without, ``stop`` (seconds, UTC)."""
@@ -93,8 +97,8 @@ class Matcher:
         """Contents at or below one of ``folders``, absolute paths."""
         return self._at(under(self._catalog, folders))
 
-    def _is_true(self, made: Fact) -> Mask:
-        match meaning_of(made, self._now):
+    def _is_true(self, made: Fact, meaning: object) -> Mask:
+        match meaning:
             case Folder(path):
                 return self.inside([path])
             case PathGlob() as glob if made.key is Key.ROOT:
@@ -176,8 +180,15 @@ class Matcher:
         apart = distances(around.place, columns[1], columns[2])
         return self._mask(columns[0][apart <= around.radius].astype(np.int64))
 
-    @cached_property
+    @property
     def _undated(self) -> tuple[Ids, Seconds]:
+        return remembered(self._catalog, "undated", self._read_undated)
+
+    @property
+    def _local(self) -> tuple[Ids, Seconds]:
+        return remembered(self._catalog, ("local", time.tzname, time.timezone), self._read_local)
+
+    def _read_undated(self) -> tuple[Ids, Seconds]:
         """Contents that do not say when they were taken, with their files' earliest time of modification."""
         modified = func.min(locations.c.mtime_ns) / 1e9
         statement = (
@@ -189,8 +200,7 @@ class Matcher:
         ids, moments = _columns(self._catalog, statement, 2)
         return ids.astype(np.int64), moments
 
-    @cached_property
-    def _local(self) -> tuple[Ids, Seconds]:
+    def _read_local(self) -> tuple[Ids, Seconds]:
         """All contents with a moment, and what the clocks here showed then, as if they were UTC."""
         statement = select(contents.c.id, contents.c.taken_at).where(contents.c.taken_at.is_not(None))
         dated = _columns(self._catalog, statement, 2)

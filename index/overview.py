@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from bindsearch.answers import State
 from bindsearch.index.hits import absolute
-from bindsearch.index.schema import Stage, State, failures, locations, roots, segments, spaces, vectors
+from bindsearch.index.schema import Stage, failures, locations, roots, segments, spaces, vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class FailureRecord:
     stage: Stage
     reason: str
     failed_at: float
+
+
+def root_paths(catalog: Connection) -> tuple[Path, ...]:
+    """The path of every root, in their order."""
+    return tuple(map(Path, catalog.scalars(select(roots.c.path).order_by(roots.c.path))))
 
 
 def list_roots(catalog: Connection) -> list[RootStatus]:

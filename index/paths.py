@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, literal, or_, select
 
 from bindsearch.index.schema import FsPath, locations, roots
 
@@ -22,18 +22,18 @@ def descends(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def below(prefix: str) -> ColumnElement[bool]:
-    """Locations whose path within the root is ``prefix`` or lies inside it.
+def below(prefix: str, table: Table = locations) -> ColumnElement[bool]:
+    """Rows of ``table`` whose path within the root is ``prefix`` or lies inside it.
 
     Paths are compared as bytes, so that no collation is in the way: "a/" up to "a0" holds all of "a/...".
     """
     first = os.fsencode(prefix + "/")
     last = first[:-1] + bytes([first[-1] + 1])
     return or_(
-        locations.c.path == literal(prefix, FsPath),
+        table.c.path == literal(prefix, FsPath),
         and_(
-            locations.c.path >= literal(os.fsdecode(first), FsPath),
-            locations.c.path < literal(os.fsdecode(last), FsPath),
+            table.c.path >= literal(os.fsdecode(first), FsPath),
+            table.c.path < literal(os.fsdecode(last), FsPath),
         ),
     )
 

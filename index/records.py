@@ -6,15 +6,18 @@ import hashlib
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, exists, select
+from sqlalchemy import Column, Connection, Table, exists, or_, select
 from sqlalchemy.orm import Session
 
+from bindsearch.answers import State
 from bindsearch.encoders.protocol import Space
 from bindsearch.index.filters import below
+from bindsearch.index.hits import absolute
 from bindsearch.index.models import SpaceRow
-from bindsearch.index.schema import State, contents, failures, locations, roots, segments, vectors
+from bindsearch.index.schema import Stage, contents, failures, locations, roots, segments, vectors
 
 Reader = Connection | Session
 
@@ -38,6 +41,15 @@ class KnownLocation:
     state: State
     stat: FileStat
     hint: str
+
+
+class KnownFailure(NamedTuple):
+    """A file that could not be taken in, as it was then; ``stat`` is None where there was none."""
+
+    stat: FileStat | None
+    hint: str
+    stage: Stage
+    failed_at: float
 
 
 class Twin(NamedTuple):
@@ -88,18 +100,34 @@ def known_locations(catalog: Reader, root_id: int, prefix: str | None = None) ->
     }
 
 
-def known_failures(catalog: Reader, root_id: int) -> dict[str, tuple[FileStat | None, str]]:
-    """The paths of a root that failed, with the stat (None where there was none) and the hint they had."""
-    columns = (failures.c.path, failures.c.hint, *_stat(failures))
-    rows: Iterable[Any] = catalog.execute(select(*columns).where(failures.c.root_id == root_id))
-    return {row.path: (None if row.size is None else FileStat(*row[2:]), row.hint) for row in rows}
+def known_failures(catalog: Reader, root_id: int, prefix: str | None = None) -> dict[str, KnownFailure]:
+    """The paths of a root that failed, or of those at or below ``prefix`` within it."""
+    columns = (failures.c.path, failures.c.hint, failures.c.stage, failures.c.failed_at, *_stat(failures))
+    statement = select(*columns).where(failures.c.root_id == root_id)
+    if prefix is not None:
+        statement = statement.where(below(prefix, failures))
+    rows: Iterable[Any] = catalog.execute(statement)
+    return {
+        row.path: KnownFailure(
+            None if row.size is None else FileStat(*row[4:]), row.hint, Stage(row.stage), row.failed_at
+        )
+        for row in rows
+    }
 
 
-def contents_without(catalog: Reader, space_id: int, modalities: Collection[str]) -> set[int]:
-    """Ids of contents with segments of these modalities that have no vectors in a space yet."""
-    encoded = select(vectors.c.segment_id).where(vectors.c.space_id == space_id)
-    lacking = segments.c.modality.in_(modalities), segments.c.id.not_in(encoded.scalar_subquery())
-    return set(catalog.scalars(select(segments.c.content_id).where(*lacking).distinct()))
+def contents_without(
+    catalog: Reader, space_id: int, modalities: Collection[str], among: Collection[int] | None = None
+) -> set[int]:
+    """Ids of contents with segments of these modalities that have no vectors in a space yet.
+
+    Of all, or of those that are named, which must be few.
+    """
+    lacking = select(segments.c.content_id).where(segments.c.modality.in_(modalities)).distinct()
+    if among is None:
+        encoded = select(vectors.c.segment_id).where(vectors.c.space_id == space_id)
+        return set(catalog.scalars(lacking.where(segments.c.id.not_in(encoded.scalar_subquery()))))
+    own = exists().where(vectors.c.segment_id == segments.c.id, vectors.c.space_id == space_id)
+    return set(catalog.scalars(lacking.where(segments.c.content_id.in_(among), ~own)))
 
 
 def find_content(catalog: Reader, identity: bytes, space_id: int, modalities: Collection[str]) -> int | None:
@@ -116,6 +144,27 @@ def locations_by_stat(catalog: Reader) -> dict[FileStat, Twin]:
     columns = (locations.c.id, locations.c.content_id, roots.c.path, locations.c.path, locations.c.hint)
     rows: Iterable[Any] = catalog.execute(select(*_stat(locations), *columns).join(roots))
     return {FileStat(*row[:4]): Twin(*row[4:]) for row in rows}
+
+
+def find_twin(catalog: Reader, stat: FileStat) -> Twin | None:
+    """One location with this stat."""
+    columns = (locations.c.id, locations.c.content_id, roots.c.path, locations.c.path, locations.c.hint)
+    same = [locations.c[name] == value for name, value in stat._asdict().items()]
+    statement = select(*columns).join(roots).where(*same).order_by(locations.c.id.desc()).limit(1)
+    row: Any = catalog.execute(statement).first()
+    return None if row is None else Twin(*row)
+
+
+def other_names(catalog: Reader, stat: FileStat) -> list[Path]:
+    """Under which names the same file is known as it was before; none where inodes are not known."""
+    columns = roots.c.path, locations.c.path
+    same = locations.c.inode == stat.inode, locations.c.device == stat.device, locations.c.inode != 0
+    older = or_(locations.c.size != stat.size, locations.c.mtime_ns != stat.mtime_ns)
+    there = locations.c.state == State.PRESENT
+    return [
+        absolute(root, path)
+        for root, path in catalog.execute(select(*columns).join(roots).where(*same, older, there))
+    ]
 
 
 def _stat(table: Table) -> list[Column[Any]]:

@@ -40,13 +40,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-
-class State(StrEnum):
-    """Where a root or a location stands."""
-
-    PRESENT = "present"
-    MISSING = "missing"
-    OFFLINE = "offline"
+from bindsearch.answers import State
 
 
 class Stage(StrEnum):

@@ -8,23 +8,27 @@ better hit is folded into it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
+from bindsearch.answers import Answer, Hit, SearchOptions, Via
 from bindsearch.errors import QueryError
 from bindsearch.fusion import fused_standing
+from bindsearch.index.candidates import Candidates, Kept, apart
+from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter, select_vectors
-from bindsearch.index.hits import Hit, Via, absolute, make_hit, paths_of, segments_of
+from bindsearch.index.hits import absolute, make_hit, paths_of, segments_of
+from bindsearch.index.moments import Ids, Owners
 from bindsearch.index.tags import tags_of
 from bindsearch.index.vectors import Selection, VectorView
-from bindsearch.index.words import Evidence, find_words, search_words
+from bindsearch.index.words import search_words
 from bindsearch.modality import Modality
-from bindsearch.ranking import LEVEL, Judge, Part
+from bindsearch.ranking import Judge, Part
 from bindsearch.words import NO_WORDS, WordQuery
 
 Vector = NDArray[np.float32]
@@ -41,31 +45,6 @@ NEARLY_THE_SAME = {
     Modality.DEPTH: 0.98,
     Modality.TEXT: 0.98,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """How to search.
-
-    ``words`` lets what is written (names, tags, notes) rank together with meaning; ``exact`` searches by
-    words alone, all of which must be there. ``all_moments`` gives every segment that fits, not only the best
-    of each file; ``duplicates`` also those that are nearly the same as a better hit. ``by_cosine`` ranks by
-    the bare cosine. A hit stands out from the standing ``level`` on, LEVEL if None;
-    with ``strict`` no other is given.
-    """
-
-    words: bool = True
-    exact: bool = False
-    all_moments: bool = False
-    duplicates: bool = False
-    by_cosine: bool = False
-    level: float | None = None
-    strict: bool = False
-
-    @property
-    def least(self) -> float:
-        """The standing from which on a hit stands out."""
-        return LEVEL if self.level is None else self.level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,53 +66,6 @@ class Question:
         return cls(vector, (Part(kind, 1.0, vector),))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Sequence[Hit]):
-    """The hits, best first.
-
-    ``stands_out`` says whether any reaches ``level``; where it is false, the library most likely holds no
-    answer. That is ``judged`` for words; files ask on another scale. ``used`` is what the list was ranked by,
-    ``has_vectors`` whether the library has any to rank by.
-    """
-
-    hits: tuple[Hit, ...] = ()
-    level: float = LEVEL
-    best: float | None = None
-    judged: bool = False
-    used: frozenset[Via] = frozenset({Via.MEANING})
-    has_vectors: bool = True
-
-    @property
-    def stands_out(self) -> bool:
-        """Whether the ``best`` standing of all, be it among the hits or not, reaches the level."""
-        return self.best is not None and self.best >= self.level
-
-    def __len__(self) -> int:
-        return len(self.hits)
-
-    @overload
-    def __getitem__(self, place: int) -> Hit: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
-    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
-        return self.hits[place]
-
-
-@dataclass(slots=True, eq=False)
-class _Candidate:
-    """A segment that may become a hit, with its vector and the contents that are folded into it."""
-
-    segment: Row[Any]
-    vector: Vector
-    standing: float
-    by_words: bool
-    folded: list[int] = field(default_factory=list)
-
-    @property
-    def modality(self) -> Modality:
-        return Modality(self.segment.modality)
-
-
 def search(
     catalog: Connection,
     view: VectorView,
@@ -149,12 +81,12 @@ def search(
     Raises QueryError for k below 1.
     """
     _check(k)
-    selection = select_vectors(catalog, space_id, wanted)
+    selection = select_vectors(catalog, space_id, wanted, view.moments)
     judge = view.backgrounds(references).judge(question.parts)
     words = options.words and not options.by_cosine and bool(question.words.wanted)
-    told = find_words(catalog, question.words, MOST_TOLD, wanted) if words else []
-    evidence = Evidence.of_hits(told, all_moments=options.all_moments)
-    looking = _Looking(catalog, view, space_id, judge, question, wanted, selection, options, evidence)
+    asked = question.words if words else NO_WORDS
+    evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
+    looking = _Looking(catalog, view, judge, question, wanted, selection, options, evidence)
     kept, best = looking.kept(k)
     used = frozenset({Via.MEANING, Via.WORDS} if words else {Via.MEANING})
     judged = question.in_words or options.level is not None
@@ -196,7 +128,6 @@ class _Looking:
 
     catalog: Connection
     view: VectorView
-    space_id: int
     judge: Judge
     question: Question
     wanted: Filter
@@ -204,23 +135,28 @@ class _Looking:
     options: SearchOptions
     evidence: Evidence
 
-    def kept(self, k: int) -> tuple[list[_Candidate], float | None]:
+    def kept(self, k: int) -> tuple[list[Kept], float | None]:
         """The ``k`` best candidates, asking for more until enough are apart; and the best standing."""
         count = k if self.options.all_moments and self.options.duplicates else 4 * k
         told = self._told()
         while True:
             candidates, exhausted = self._candidates(count, told)
-            best = max((one.standing for one in candidates), default=None)
+            best = float(candidates.standings.max()) if len(candidates) else None
             if self.options.strict:
-                inside = [one for one in candidates if one.standing >= self.options.least]
+                inside = candidates.chosen(candidates.standings >= self.options.least)
                 exhausted = exhausted or (not self.options.by_cosine and len(inside) < len(candidates))
                 candidates = inside
-            kept = self._apart(candidates, k)
+            kept = apart(
+                candidates,
+                k,
+                all_moments=self.options.all_moments,
+                limits={} if self.options.duplicates else NEARLY_THE_SAME,
+            )
             if len(kept) == k or exhausted:
                 return kept, best
             count *= 4
 
-    def _candidates(self, count: int, told: list[int]) -> tuple[list[_Candidate], bool]:
+    def _candidates(self, count: int, told: Ids) -> tuple[Candidates, bool]:
         """The ``count`` best segments of all modalities, with those of the vectors ``told`` by words.
 
         Also whether there are no more.
@@ -235,88 +171,72 @@ class _Looking:
         )
         order = np.lexsort((ids, -ranks))[:count]
         exhausted = all(len(one.ids) < count for one in found.values())
-        nearest = ids[order].tolist()
-        rows = segments_of(self.catalog, nearest + told)
-        made = {number: self._candidate(row) for number, row in rows.items()}
-        if not self.options.by_cosine:
-            nearest = sorted(made, key=lambda number: (-made[number].standing, number))
-        return [made[number] for number in nearest if number in made], exhausted
+        made = self._made(np.union1d(ids[order], told))
+        if self.options.by_cosine:
+            return made.chosen(_in_order(made.vectors, ids[order])), exhausted
+        return made.chosen(np.lexsort((made.vectors, -made.standings))), exhausted
 
-    def _told(self) -> list[int]:
+    def _told(self) -> Ids:
         """The vectors of what words speak for, as far as they may be found."""
-        ids = np.array(self.evidence.vector_ids(self.catalog, self.space_id), np.int64)
-        return ids[self.selection.allows(ids)].tolist()  # type: ignore[no-any-return]
+        parts = [
+            ask(self.catalog, numbers).vectors
+            for ask, numbers in (
+                (self.view.moments.of_segments, [one for one, n in self.evidence.segments.items() if n > 0]),
+                (self.view.moments.of_contents, [one for one, n in self.evidence.contents.items() if n > 0]),
+            )
+            if numbers
+        ]
+        ids = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+        return ids[self.selection.allows(ids)]
 
     def _ranks(self, modality: Modality, scores: Vector) -> Vector:
         return scores if self.options.by_cosine else self.judge.standings(modality, scores)
 
-    def _candidate(self, segment: Row[Any]) -> _Candidate:
-        vector = np.frombuffer(segment.data, "<f2").astype(np.float32)
-        scores = vector[None] @ self.judge.vector
-        standing = float(self.judge.standings(Modality(segment.modality), scores)[0])
-        nats = self.evidence.of(segment.id, segment.content_id, segment.modality)
-        return _Candidate(segment, vector, fused_standing(standing, nats), by_words=nats > 0)
+    def _made(self, ids: Ids) -> Candidates:
+        """Candidates of the vectors ``ids``, in the order of these, without those that are gone."""
+        owners = self.view.moments.of_vectors(self.catalog, ids)
+        parts = []
+        for modality, (own, rows) in self.view.rows(owners.vectors).items():
+            if modality in self.judge.levels:
+                standings = self.judge.standings(modality, rows @ self.judge.vector)
+                here = owners.chosen(np.searchsorted(owners.vectors, own))
+                nats = self._nats(modality, here)
+                parts.append(Candidates.of(here, rows, _fused(standings, nats), nats > 0))
+        return Candidates.joined(parts, len(self.question.vector))
 
-    def _apart(self, candidates: Sequence[_Candidate], k: int) -> list[_Candidate]:
-        """The best ``k`` that are hits of their own; of each content only the best unless told otherwise."""
-        kept = _Kept()
-        seen: set[int] = set()
-        for one in candidates:
-            content = one.segment.content_id
-            if content in seen and not self.options.all_moments:
-                continue
-            like = None if self.options.duplicates else kept.nearly_the_same(one)
-            if like is not None:
-                like.folded.append(content)
-            elif len(kept.all) < k:
-                kept.add(one)
-            seen.add(content)
-        return kept.all
+    def _nats(self, modality: Modality, owners: Owners) -> NDArray[np.float64]:
+        if not self.evidence.segments:
+            return np.zeros(len(owners.vectors))
+        return self.evidence.of_many(owners.segments, owners.contents, modality)
 
 
-class _Kept:
-    """The hits so far, with their vectors side by side for each modality."""
-
-    def __init__(self) -> None:
-        self.all: list[_Candidate] = []
-        self._like: dict[Modality, list[_Candidate]] = {}
-        self._rows: dict[Modality, Vector] = {}
-
-    def add(self, one: _Candidate) -> None:
-        """Keep ``one``, the next best."""
-        self.all.append(one)
-        like = self._like.setdefault(one.modality, [])
-        rows = self._rows.get(one.modality)
-        if rows is None or len(like) == len(rows):
-            grown = np.zeros((2 * len(like) + 8, len(one.vector)), np.float32)
-            grown[: len(like)] = grown[:0] if rows is None else rows
-            self._rows[one.modality] = rows = grown
-        rows[len(like)] = one.vector
-        like.append(one)
-
-    def nearly_the_same(self, one: _Candidate) -> _Candidate | None:
-        """The best hit of another file that ``one`` hardly differs from."""
-        limit = NEARLY_THE_SAME.get(one.modality)
-        like = self._like.get(one.modality, ())
-        if limit is None or not like:
-            return None
-        near = np.flatnonzero(self._rows[one.modality][: len(like)] @ one.vector >= limit)
-        others = (like[place] for place in near.tolist())
-        return next((own for own in others if own.segment.content_id != one.segment.content_id), None)
+def _fused(standings: Vector, nats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standings (n,) with the evidence of words."""
+    fused = standings.astype(np.float64)
+    for place in np.flatnonzero(nats > 0).tolist():
+        fused[place] = fused_standing(float(standings[place]), float(nats[place]))
+    return fused
 
 
-def _hits(
-    catalog: Connection, kept: Sequence[_Candidate], question: Question, wanted: Filter
-) -> Iterator[Hit]:
-    contents = {one.segment.content_id for one in kept} | {own for one in kept for own in one.folded}
+def _in_order(ids: Ids, order: Ids) -> NDArray[np.intp]:
+    """Where in the sorted ``ids`` those of ``order`` lie, in its order."""
+    places = np.searchsorted(ids, order)
+    inside = places < len(ids)
+    inside[inside] = ids[places[inside]] == order[inside]
+    return places[inside]
+
+
+def _hits(catalog: Connection, kept: Sequence[Kept], question: Question, wanted: Filter) -> Iterator[Hit]:
+    contents = {one.content for one in kept} | {own for one in kept for own in one.folded}
     places = paths_of(catalog, sorted(contents), wanted)
-    tags = tags_of(catalog, [one.segment.content_id for one in kept])
+    tags = tags_of(catalog, [one.content for one in kept])
+    rows = segments_of(catalog, [one.segment for one in kept])
     for one in kept:
-        if one.segment.content_id in places:
-            hit = make_hit(float(one.vector @ question.vector), one.segment, places[one.segment.content_id])
+        if one.content in places and one.segment in rows:
+            hit = make_hit(float(one.vector @ question.vector), rows[one.segment], places[one.content])
             via = Via.BOTH if one.by_words else Via.MEANING
             folded = _paths(one.folded, places)
-            names = tags.get(one.segment.content_id, ())
+            names = tags.get(one.content, ())
             yield replace(hit, standing=one.standing, duplicates=folded, tags=names, via=via)
 
 

@@ -18,23 +18,18 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Row, delete, select
 
+from bindsearch.answers import Answer, SearchOptions, State
 from bindsearch.encoders.protocol import Space
 from bindsearch.index.active import choose, set_filling, switch_if_complete
 from bindsearch.index.background import read_references, write_references
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter, under
-from bindsearch.index.schema import State, locations, roots, spaces
-from bindsearch.index.searching import (
-    Answer,
-    Question,
-    SearchOptions,
-    search,
-    search_by_words,
-    search_without_vectors,
-)
+from bindsearch.index.remembering import remembered
+from bindsearch.index.schema import locations, roots, spaces
+from bindsearch.index.searching import Question, search, search_by_words, search_without_vectors
 from bindsearch.index.vectors import VectorView
 from bindsearch.modality import Modality
-from bindsearch.ranking import Rows
+from bindsearch.ranking import Part, Rows
 from bindsearch.words import WordQuery
 
 VECTORS_FOLDER = "vectors"
@@ -50,6 +45,7 @@ class Store:
         self._views: dict[str, VectorView] = {}
         self._views_lock = threading.Lock()
         self._references: dict[str, Rows] = {}
+        self._viewed = catalog.file
 
     @classmethod
     def open(cls, folder: Path, *, index_kind: str = "auto") -> Self:
@@ -61,14 +57,15 @@ class Store:
 
     @classmethod
     @contextmanager
-    def writing(cls, folder: Path, *, index_kind: str = "auto") -> Iterator[Self]:
-        """The library in ``folder``, made if need be, with the writer lock held.
+    def writing(cls, folder: Path, *, index_kind: str = "auto", gives_way: bool = False) -> Iterator[Self]:
+        """The library in ``folder``, made if need be, with the writer lock held; see index.lock.
 
-        Raises LibraryBusy at once if another process holds the lock.
+        Raises LibraryBusy if another process holds the lock and does not give way.
         """
         from bindsearch.index.lock import writer_lock  # readers do without, and start sooner
 
-        with writer_lock(folder), cls(folder, Catalog.create(folder), index_kind) as store:
+        lock = writer_lock(folder, gives_way=gives_way)
+        with lock, cls(folder, Catalog.create(folder), index_kind) as store:
             yield store
 
     def close(self) -> None:
@@ -121,6 +118,44 @@ class Store:
     def keep_references(self, space: Space, rows: Rows) -> None:
         """Keep the vectors of the reference queries in ``space``. Raises OSError; nothing is lost by it."""
         write_references(self.folder / VECTORS_FOLDER, space, rows)
+
+    @property
+    def viewed(self) -> bool:
+        """Whether anything was asked of vectors yet."""
+        return bool(self._views)
+
+    def view(self, space: Space) -> None:
+        """Load what searches in ``space`` need, if there is any of it."""
+        with self.catalog.read() as catalog:
+            row = _space_row(catalog, space)
+            if row is not None:
+                self._view(catalog, row)
+                self.references(space)
+
+    def freshen(self) -> None:
+        """Do what the next search would otherwise wait for, in every space that was asked in.
+
+        For a process that stays, and that calls it beside its searches whenever the library may have
+        changed: what is new is taken in, a vector index that a writer has meanwhile made is read from disk
+        and takes the place of the one in memory, and what queries are judged by is reckoned anew.
+        """
+        for key in tuple(self._views):
+            with self.catalog.read() as catalog:
+                row = catalog.execute(select(spaces).where(spaces.c.key == key)).first()
+                if row is not None:
+                    self._freshen(catalog, row)
+
+    def _freshen(self, catalog: Connection, space: Row[Any]) -> None:
+        view = self._view(catalog, space)
+        if view.superseded:
+            view = VectorView(catalog, space, self.folder / VECTORS_FOLDER, self._index_kind)
+            view.warm(catalog)
+        references = self._references.get(space.key)
+        if references is not None:
+            view.backgrounds(references).judge([Part(Modality.TEXT, 1.0, references[0])])
+        with self._views_lock:
+            if space.key in self._views and self._viewed == self.catalog.file:
+                self._views[space.key] = view
 
     def maintain(self, space: Space) -> None:
         """Bring the vector index of ``space`` up to date on disk. Needs the writer lock.
@@ -184,18 +219,25 @@ class Store:
     def _view(self, catalog: Connection, space: Row[Any]) -> VectorView:
         """The view of a space, as new as ``catalog``."""
         with self._views_lock:
-            view = self._views.get(space.key)
-            if view is None:
-                view = VectorView(catalog, space, self.folder / VECTORS_FOLDER, self._index_kind)
-                self._views[space.key] = view
-                if not view.saved:
-                    # So that the next start is quick; a reader on a read-only disk does without.
-                    with suppress(OSError):
-                        view.save()
-                return view
-        view.refresh(catalog)
+            if self._viewed != self.catalog.file:  # another catalog, whose numbers mean other things
+                self._views, self._references, self._viewed = {}, {}, self.catalog.file
+            known = self._views.get(space.key)
+            if known is None:
+                return self._first_view(catalog, space)
+        known.refresh(catalog)
+        known.warm(catalog)  # whoever asks twice stays
+        return known
+
+    def _first_view(self, catalog: Connection, space: Row[Any]) -> VectorView:
+        view = VectorView(catalog, space, self.folder / VECTORS_FOLDER, self._index_kind)
+        self._views[space.key] = view
+        if not view.saved:
+            # So that the next start is quick; a reader on a read-only disk does without.
+            with suppress(OSError):
+                view.save()
         return view
 
 
 def _space_row(catalog: Connection, space: Space) -> Row[Any] | None:
-    return catalog.execute(select(spaces).where(spaces.c.key == space.key)).first()
+    statement = select(spaces).where(spaces.c.key == space.key)
+    return remembered(catalog, ("space", space.key), lambda: catalog.execute(statement).first())

@@ -16,23 +16,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
+from bindsearch.answers import Neighbour
 from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter, descends, select_vectors
 from bindsearch.index.hits import IDS_PER_STATEMENT, Place, absolute, paths_of
-from bindsearch.index.schema import State, contents, locations, roots, segments, spaces, vectors
+from bindsearch.index.schema import contents, locations, roots, segments, spaces, vectors
 from bindsearch.modality import Modality
 
 WORLD = 0
 """The clock that all files share which say when they were taken; others are called by their content's id."""
-
-WITHIN = 600.0
-"""Seconds between two moments that have to do with each other, at most, where nobody says otherwise."""
 
 _MS = 1000
 _FARTHEST = 1e12  # seconds; what is beyond is no time
@@ -59,32 +56,6 @@ class Anchor:
     timing: Timing
     content_id: int
     segment_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A segment that was about when an anchor was; ``start`` to ``other_paths`` are as in Hit.
-
-    ``offset`` is the seconds from the anchor's beginning to its own, negative if it began before; ``gap`` the
-    seconds that lie between the two, 0 where they meet, with the same sign. ``score`` and ``standing`` are a
-    query's, if there was one.
-    """
-
-    offset: float
-    gap: float
-    path: Path
-    modality: Modality
-    start: float | None
-    end: float | None
-    first_line: int | None
-    last_line: int | None
-    text: str | None
-    taken_at: float | None
-    state: State
-    other_paths: tuple[Path, ...]
-    segment_id: int
-    score: float | None = None
-    standing: float | None = None
 
 
 def timings_of(catalog: Connection, segment_ids: Collection[int]) -> dict[int, Timing]:

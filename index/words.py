@@ -19,12 +19,14 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Row, func, select, text
+from sqlalchemy import Column, Connection, func, select
 
+from bindsearch.answers import Hit, Via
 from bindsearch.fusion import KNOWN, evidence_of_words, surprise_of_words
 from bindsearch.index.filters import Filter, under, wanted_contents
-from bindsearch.index.hits import IDS_PER_STATEMENT, Hit, Via, make_hit, paths_of
-from bindsearch.index.schema import contents, locations, segments, tags, vectors
+from bindsearch.index.hits import IDS_PER_STATEMENT, make_hit, paths_of, segments_of
+from bindsearch.index.remembering import remembered
+from bindsearch.index.schema import locations, segments, tags
 from bindsearch.modality import Modality
 from bindsearch.words import Word, WordQuery, words_of_string
 
@@ -48,6 +50,18 @@ WEIGHTS = {Field.NAME: 2.0, Field.FOLDER: 1.0, Field.TITLE: 2.0, Field.TAG: 2.0,
 # A ranking passes over words that so many hold: they tell nothing, and asking for them takes longest.
 _USUAL = dict.fromkeys(Field, 0.2) | {Field.TEXT: math.exp(-KNOWN)}
 _USUAL_COUNT = 100
+
+_LOCATED = """
+SELECT l.content_id FROM file_words CROSS JOIN locations AS l ON l.id = file_words.rowid / 4
+WHERE file_words MATCH ? AND l.state IN (?, ?)
+"""
+_CONTENTS = {
+    Field.NAME: _LOCATED,
+    Field.FOLDER: _LOCATED,
+    Field.TITLE: "SELECT rowid / 4 FROM file_words WHERE file_words MATCH ?",
+    Field.TAG: "SELECT t.content_id FROM file_words CROSS JOIN tags AS t ON t.id = file_words.rowid / 4 "
+    "WHERE file_words MATCH ?",
+}
 
 _KINDS = (Field.NAME, Field.TITLE, Field.TAG)  # by the remainder of the number of a row in file_words
 _STRIDE = 4
@@ -121,41 +135,6 @@ def find_words(
     return [judge.hit(*owner) for _, owner in best]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What words add to the standing of segments, in nats, by segment and by content."""
-
-    segments: Mapping[int, float]
-    contents: Mapping[int, float]
-
-    @classmethod
-    def of_hits(cls, hits: Iterable[WordHit], *, all_moments: bool = False) -> Evidence:
-        """The evidence of hits; with ``all_moments`` for those segments alone that are hits themselves."""
-        own: dict[int, float] = {}
-        whole: dict[int, float] = {}
-        for hit in hits:
-            own[hit.segment_id] = hit.evidence
-            whole[hit.content_id] = max(hit.evidence, whole.get(hit.content_id, 0.0))
-        return cls(own, {} if all_moments else whole)
-
-    def of(self, segment_id: int, content_id: int, modality: str) -> float:
-        """Of one segment: its own, or what is known of its file where it is no text that could hold words."""
-        if modality == Modality.TEXT or segment_id in self.segments:
-            return self.segments.get(segment_id, 0.0)
-        return self.contents.get(content_id, 0.0)
-
-    def vector_ids(self, catalog: Connection, space_id: int) -> list[int]:
-        """The vectors in a space of all that has evidence, so that it can be ranked with the others."""
-        told = [number for number, nats in self.segments.items() if nats > 0]
-        whole = [number for number, nats in self.contents.items() if nats > 0]
-        statement = select(vectors.c.id).join(segments).where(vectors.c.space_id == space_id)
-        found: set[int] = set()
-        for column, numbers in ((segments.c.id, told), (segments.c.content_id, whole)):
-            for some in _some(numbers):
-                found |= set(catalog.scalars(statement.where(column.in_(some))))
-        return sorted(found)
-
-
 def search_words(
     catalog: Connection, asked: WordQuery, k: int, wanted: Filter | None = None, *, all_moments: bool = False
 ) -> list[Hit]:
@@ -171,10 +150,7 @@ def search_words(
         if len(best) < k and (all_moments or hit.content_id not in seen):
             best.append(hit)
         seen.add(hit.content_id)
-    statement = select(segments, contents.c.sha256, contents.c.taken_at).join(contents)
-    rows: dict[int, Row[Any]] = {}
-    for some in _some([hit.segment_id for hit in best]):
-        rows |= {row.id: row for row in catalog.execute(statement.where(segments.c.id.in_(some)))}
+    rows = segments_of(catalog, [hit.segment_id for hit in best])
     places = paths_of(catalog, [hit.content_id for hit in best], wanted)
     found = (hit for hit in best if hit.content_id in places)
     made = (make_hit(hit.score, rows[hit.segment_id], places[hit.content_id]) for hit in found)
@@ -247,18 +223,48 @@ class _Judge:
         return max((-math.log(one.texts[segment].chance) * one.word.weight for one in here), default=0.0)
 
 
+def expected(
+    catalog: Connection, asked: WordQuery
+) -> Iterator[tuple[Word, dict[Field, float], tuple[Field, ...]]]:
+    """Every wanted word, the chance to meet it in each field, and the fields where it tells something."""
+    totals = _totals(catalog)
+    for word in asked.wanted:
+        counts = _counts(catalog, word)
+        chances = _chances(counts, totals)
+        yield word, chances, tuple(place for place in counts if _tells(place, counts[place], chances[place]))
+
+
+def contents_with(catalog: Connection, word: Word, place: Field, wanted: Filter) -> list[int]:
+    """The contents that hold ``word`` in a field, no text, as far as they may be found there."""
+    expression = f"{place} : ({word.match})"
+    if place not in (Field.TITLE, Field.TAG) and wanted.folders:
+        numbers = fetched(catalog, "SELECT rowid FROM file_words WHERE file_words MATCH ?", expression)
+        here = _contents(catalog, place, [row[0] // _STRIDE for row in numbers], wanted)
+        return [content for _, content in here]
+    return [row[0] for row in fetched(catalog, _CONTENTS[place], expression, *_states(place, wanted))]
+
+
+def fetched(catalog: Connection, statement: str, *given: str | int) -> Sequence[Any]:
+    """The driver's own rows; SQLAlchemy's take several times as long."""
+    cursor = catalog.exec_driver_sql(statement, given).cursor
+    return [] if cursor is None else cursor.fetchall()
+
+
+def _states(place: Field, wanted: Filter) -> tuple[str, ...]:
+    """The parameters of a statement of ``_CONTENTS`` beside the expression: two states."""
+    return () if place in (Field.TITLE, Field.TAG) else (wanted.states[0], wanted.states[-1])
+
+
 def _sightings(
     catalog: Connection, word: Word, wanted: Filter, totals: dict[Field, int], *, exact: bool
 ) -> _Sightings:
     """Where ``word`` is, in locations that may be found; segments and contents are filtered later."""
     seen = _Sightings(word)
     counts = _counts(catalog, word)
-    seen.chances = {
-        place: min((counts.get(place, 0) + 0.5) / (totals[place] + 1), 1 - 1e-9) for place in Field
-    }
+    seen.chances = _chances(counts, totals)
     for place, count in counts.items():
         chance = seen.chances[place]
-        if not exact and count > _USUAL_COUNT and chance > _USUAL[place]:
+        if not exact and not _tells(place, count, chance):
             continue
         weight = WEIGHTS[place]
         found = _found(catalog, word, place)
@@ -271,16 +277,23 @@ def _sightings(
     return seen
 
 
+def _chances(counts: Mapping[Field, int], totals: Mapping[Field, int]) -> dict[Field, float]:
+    return {place: min((counts.get(place, 0) + 0.5) / (totals[place] + 1), 1 - 1e-9) for place in Field}
+
+
+def _tells(place: Field, count: int, chance: float) -> bool:
+    """Whether it says something of a file that it holds a word there."""
+    return count <= _USUAL_COUNT or chance <= _USUAL[place]
+
+
 def _counts(catalog: Connection, word: Word) -> dict[Field, int]:
     """How many locations, contents, tags and segments hold ``word``, without those that are none."""
-    kinds = f"SELECT rowid % {_STRIDE}, count(*) FROM file_words WHERE file_words MATCH :words GROUP BY 1"
-    counts: dict[Field, int] = {}
-    rows: Iterable[Any] = catalog.execute(text(kinds), {"words": f"{{name title tag}} : ({word.match})"})
-    counts |= {_KINDS[kind]: count for kind, count in rows}
+    kinds = f"SELECT rowid % {_STRIDE}, count(*) FROM file_words WHERE file_words MATCH ? GROUP BY 1"
+    found = fetched(catalog, kinds, f"{{name title tag}} : ({word.match})")
+    counts = {_KINDS[kind]: count for kind, count in found}
     for place, table in ((Field.FOLDER, "file_words"), (Field.TEXT, "segment_words")):
-        statement = f"SELECT count(*) FROM {table} WHERE {table} MATCH :words"
-        words = {"words": f"{place} : ({word.match})"}
-        counts[place] = catalog.scalar(text(statement), words) or 0
+        statement = f"SELECT count(*) FROM {table} WHERE {table} MATCH ?"
+        counts[place] = fetched(catalog, statement, f"{place} : ({word.match})")[0][0]
     return {place: count for place, count in counts.items() if count}
 
 
@@ -293,9 +306,8 @@ def _found(catalog: Connection, word: Word, place: Field) -> list[tuple[int, flo
 
 
 def _match(catalog: Connection, table: str, expression: str) -> list[tuple[int, float]]:
-    statement = text(f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH :expression")
-    rows: Iterable[Any] = catalog.execute(statement, {"expression": expression})
-    return [(number, score) for number, score in rows]
+    statement = f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH ?"
+    return list(fetched(catalog, statement, expression))
 
 
 def _contents(
@@ -371,10 +383,13 @@ def _holders(catalog: Connection, seen: _Sightings) -> set[int]:
 
 def _totals(catalog: Connection) -> dict[Field, int]:
     """In how many places a word could be, by field; every content could have a title or a tag."""
-    files = catalog.scalar(select(func.count()).select_from(contents)) or 0
-    places = catalog.scalar(select(func.count()).select_from(locations)) or 0
+    return remembered(catalog, "places for words", lambda: _counted(catalog))
+
+
+def _counted(catalog: Connection) -> dict[Field, int]:
     # The table that FTS5 keeps the lengths in has a row for each text.
-    texts = catalog.scalar(text("SELECT count(*) FROM segment_words_docsize")) or 0
+    tables = ("contents", "locations", "segment_words_docsize")
+    files, places, texts = (fetched(catalog, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
     return {Field.NAME: places, Field.FOLDER: places, Field.TITLE: files, Field.TAG: files, Field.TEXT: texts}
 
 

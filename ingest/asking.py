@@ -8,9 +8,10 @@ Of a file that is cut to a span, each segment counts by how many seconds of it l
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,8 @@ from sqlalchemy import Connection, select
 
 from bindsearch.arithmetic import Sum, combine, combine_tree
 from bindsearch.encoders import Encoder, Space
-from bindsearch.errors import QueryError
+from bindsearch.errors import BindsearchError, QueryError
+from bindsearch.here import reached
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.schema import segments, spaces, vectors
 from bindsearch.index.searching import Question
@@ -169,6 +171,10 @@ class Asker:
                 hint = "name a file; only the command line reads standard input"
                 raise QueryError("there is no standard input here", subject=term.name, hint=hint)
             path = stdin
+        with _called(path) as there:
+            return self._moments(there, term)
+
+    def _moments(self, path: Path, term: Term) -> Reading:
         loaded = self._load(path, term)
         wanted = self._wanted(loaded, term)
         moments: list[Moment] = []
@@ -246,6 +252,18 @@ def _told(hint: Hint, modality: Modality) -> Hint:
     if hint.ruled and hint.modality is not None:  # its units and columns are those of something else
         hint = replace(NO_HINT, neighbours=hint.neighbours)
     return replace(hint, modality=modality, ruled=True)
+
+
+@contextmanager
+def _called(path: Path) -> Iterator[Path]:
+    """Where the file lies that was typed as ``path``; errors about it call it as it was typed."""
+    typed, there = os.fspath(path), reached(os.fspath(path))
+    try:
+        yield Path(there)
+    except BindsearchError as fault:
+        if fault.subject == os.fspath(Path(there)):
+            fault.subject = typed
+        raise
 
 
 def _moment(media: Media) -> Moment:

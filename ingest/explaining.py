@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bindsearch.answers import Hit, Via
 from bindsearch.encoders import Space
 from bindsearch.errors import QueryError
 from bindsearch.index.catalog import Catalog
-from bindsearch.index.hits import Hit, Via
 from bindsearch.ingest.asking import Asked, Asker, Moment, vectors_of
 from bindsearch.modality import Modality
 from bindsearch.query import Part, Query, Term, TermKind, parse_query, walk

@@ -13,33 +13,38 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from bindsearch.answers import State
 from bindsearch.encoders.protocol import Encoder
-from bindsearch.errors import QueryError
+from bindsearch.errors import EncoderError, QueryError
 from bindsearch.index.changes import collect_garbage
 from bindsearch.index.filters import descends
 from bindsearch.index.models import Failure, Location, Root
-from bindsearch.index.records import (
-    Reader,
-    contents_without,
-    ensure_space,
-    locations_by_stat,
-)
-from bindsearch.index.schema import State
+from bindsearch.index.records import FileStat, Reader, ensure_space
 from bindsearch.index.store import Store
+from bindsearch.index.vectors.view import STALE_ROWS
+from bindsearch.ingest.knowledge import Incomplete, Knowledge
+from bindsearch.ingest.pace import FullPace, Pace
 from bindsearch.ingest.pipeline import Pipeline
-from bindsearch.ingest.plan import Job, Knowledge, Plan, Planner, apply
+from bindsearch.ingest.plan import Job, Plan, Planner, apply
 from bindsearch.ingest.progress import NoProgress, Progress, RunReport
-from bindsearch.ingest.walk import Identity, WalkOptions, walk
+from bindsearch.ingest.quiet import Doubts, Quiet
+from bindsearch.ingest.walk import Entry, Identity, Problem, WalkOptions, walk
 from bindsearch.loaders import LoadOptions
+from bindsearch.media import Passage
+from bindsearch.modality import Modality
+from bindsearch.references import REFERENCE_QUERIES
 from bindsearch.settings import Settings
+
+ENTRIES_PER_LOOK = 256  # of a walk, from one question to the pace to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,38 @@ class _Target:
 
     root: Root
     prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run goes about it.
+
+    ``retry_failed`` tries again what failed before: all of it, or what did before a moment (seconds since
+    1970). ``pace`` may hold the run up or end it, ``quiet`` says which files are left for later. Without
+    ``adds_roots`` paths that lie in no root are passed over.
+    """
+
+    retry_failed: bool | float = False
+    pace: Pace = field(default_factory=FullPace)
+    quiet: Quiet = field(default_factory=Quiet)
+    adds_roots: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        retry_failed: bool | float,
+        pace: Pace | None,
+        quiet: float,
+        doubtful: dict[Path, FileStat],
+        *,
+        adds_roots: bool,
+    ) -> Self:
+        """As ``Library.index`` has them; ``doubtful`` are files that failed once, kept from run to run."""
+        return cls(retry_failed, pace or FullPace(), Quiet(quiet, Doubts(doubtful)), adds_roots)
+
+
+class _ToldToEnd(Exception):
+    """The pace will not have the walk go on."""
 
 
 class Indexer:
@@ -60,6 +97,7 @@ class Indexer:
         options: LoadOptions,
         settings: Settings,
         progress: Progress | None,
+        run_options: RunOptions | None = None,
     ) -> None:
         self._store = store
         self._catalog = store.catalog
@@ -67,20 +105,27 @@ class Indexer:
         self._options = options
         self._settings = settings
         self._progress = progress or NoProgress()
+        self._run_options = run_options or RunOptions()
         self._report = RunReport()
 
-    def run(self, paths: Sequence[Path], *, retry_failed: bool = False) -> RunReport:
+    def run(self, paths: Sequence[Path]) -> RunReport:
         """Bring ``paths`` (or, if none are named, every root) up to date.
 
         A path inside a known root updates that part of it; any other becomes a root. Raises QueryError for
         a path that neither exists nor is known, LibraryError when the catalog cannot be written.
         """
         started = time.monotonic()
+        with suppress(_ToldToEnd):
+            self._run(paths)
+        self._report.seconds = time.monotonic() - started
+        return self._report
+
+    def _run(self, paths: Sequence[Path]) -> None:
         with self._catalog.write() as session:
             space_id = ensure_space(session, self._encoder.space).id
             targets = self._targets(session, paths)
             self._report.offline_roots = _mark_offline(session)
-        jobs = self._reconcile(targets, space_id, retry_failed)
+        jobs = self._reconcile(targets, space_id)
         self._progress.planned(len(jobs), sum(job.stat.size for job in jobs))
         pipeline = Pipeline(
             self._catalog,
@@ -90,11 +135,24 @@ class Indexer:
             self._settings,
             self._report,
             self._progress,
+            self._run_options.pace,
+            self._run_options.quiet,
         )
         pipeline.run(jobs)
-        self._tidy()
-        self._report.seconds = time.monotonic() - started
-        return self._report
+        self._check_pace()
+        whole = any(target.prefix is None for target in targets)
+        self._tidy(views=whole or self._report.segments >= STALE_ROWS)
+
+    def _check_pace(self) -> None:
+        if not self._run_options.pace.go_on():
+            self._report.unfinished = True
+            raise _ToldToEnd
+
+    def _paced(self, found: Iterator[Entry | Problem]) -> Iterator[Entry | Problem]:
+        for count, item in enumerate(found):
+            if count % ENTRIES_PER_LOOK == 0:
+                self._check_pace()
+            yield item
 
     def _targets(self, session: Session, paths: Sequence[Path]) -> list[_Target]:
         roots = {root.path: root for root in session.scalars(select(Root))}
@@ -104,7 +162,7 @@ class Indexer:
             return [_Target(root) for root in roots.values()]
         targets: dict[tuple[str, str | None], _Target] = {}
         for path in paths:
-            for target in _targets_of(session, path, roots):
+            for target in self._targets_of(session, path, roots):
                 targets[target.root.path, target.prefix] = target
         return [
             target
@@ -112,10 +170,32 @@ class Indexer:
             if target.prefix is None or (target.root.path, None) not in targets
         ]
 
-    def _reconcile(self, targets: Sequence[_Target], space_id: int, retry_failed: bool) -> list[Job]:
+    def _targets_of(self, session: Session, path: Path, roots: dict[str, Root]) -> list[_Target]:
+        """The root at ``path`` and those inside it; or the part at ``path`` of a root that holds it."""
+        name = os.path.abspath(path)  # noqa: PTH100 - normalises without following links
+        inside = [_Target(root) for root in roots.values() if root.path != name and descends(root.path, name)]
+        if name in roots:
+            return [_Target(roots[name]), *inside]
+        holders = [root for root in roots.values() if descends(name, root.path)]
+        if holders:
+            holder = max(holders, key=lambda root: len(root.path))
+            return [_Target(holder, os.path.relpath(name, holder.path)), *inside]
+        if not self._run_options.adds_roots:
+            return inside
+        if not os.path.lexists(name):
+            raise QueryError("no such file or folder", subject=name)
+        roots[name] = Root(path=name, state=State.PRESENT, added_at=time.time())
+        session.add(roots[name])
+        session.flush()
+        return [_Target(roots[name]), *inside]
+
+    def _reconcile(self, targets: Sequence[_Target], space_id: int) -> list[Job]:
+        knowledge = Knowledge(
+            Incomplete(space_id, self._encoder.space.modalities),
+            retry_failed=self._run_options.retry_failed,
+            quiet=self._run_options.quiet,
+        )
         with self._catalog.read() as catalog:
-            lacking = contents_without(catalog, space_id, self._encoder.space.modalities)
-            knowledge = Knowledge(locations_by_stat(catalog), lacking, retry_failed)
             identities = _identities(catalog, self._store.folder)
         jobs: list[Job] = []
         for target in targets:
@@ -131,37 +211,24 @@ class Indexer:
         options = WalkOptions(skip=frozenset(identities - _identity(path)))
         with self._catalog.write() as session:
             planner = Planner(session, target.root, knowledge, target.prefix)
-            plan = planner.take(walk(Path(path), options))
+            plan = planner.take(self._paced(walk(Path(path), options, target.prefix)))
             apply(session, plan)
             if plan.moved:
                 _drop_emptied_roots(session)
         return plan
 
-    def _tidy(self) -> None:
-        """Left out when a run is interrupted: garbage is not found, and a view catches up by itself."""
+    def _tidy(self, *, views: bool) -> None:
+        """Left out when a run is interrupted: garbage is not found, and a view catches up by itself.
+
+        So it does with what a small run adds, for which the whole index would have to be read.
+        """
         with self._catalog.write() as session:
             collect_garbage(session)
+        if not views:
+            return
         # A full disk costs the next start some time, and nothing else.
         with suppress(OSError):
             self._store.maintain(self._encoder.space)
-
-
-def _targets_of(session: Session, path: Path, roots: dict[str, Root]) -> list[_Target]:
-    """The root at ``path`` and those inside it; or the part at ``path`` of a root that holds it."""
-    name = os.path.abspath(path)  # noqa: PTH100 - normalises without following links
-    inside = [_Target(root) for root in roots.values() if root.path != name and descends(root.path, name)]
-    if name in roots:
-        return [_Target(roots[name]), *inside]
-    holders = [root for root in roots.values() if descends(name, root.path)]
-    if holders:
-        holder = max(holders, key=lambda root: len(root.path))
-        return [_Target(holder, os.path.relpath(name, holder.path)), *inside]
-    if not os.path.lexists(name):
-        raise QueryError("no such file or folder", subject=name)
-    roots[name] = Root(path=name, state=State.PRESENT, added_at=time.time())
-    session.add(roots[name])
-    session.flush()
-    return [_Target(roots[name]), *inside]
 
 
 def _mark_offline(session: Session) -> list[Path]:
@@ -217,3 +284,12 @@ def _identity(path: str) -> set[Identity]:
         status = os.stat(path)  # noqa: PTH116 - str paths throughout
         return {(status.st_dev, status.st_ino)}
     return set()
+
+
+def keep_references(store: Store, encoder: Encoder) -> None:
+    """Let queries in words be judged by the reference queries, which takes their vectors."""
+    if Modality.TEXT in encoder.space.modalities and store.references(encoder.space) is None:
+        # Neither a full disk nor an encoder without words costs the run: the library's own notes serve.
+        with suppress(OSError, EncoderError):
+            rows = encoder.encode([Passage(text) for text in REFERENCE_QUERIES])
+            store.keep_references(encoder.space, rows)

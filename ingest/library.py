@@ -7,6 +7,7 @@ encoder, while the store knows vectors only.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bindsearch.answers import WITHIN, Answer, Neighbour, SearchOptions
 from bindsearch.encoders import Encoder, open_encoder
 from bindsearch.errors import EncoderError, LibraryMissing
 from bindsearch.index.active import ActiveSpaces, answering_name, find_filling, read_active
@@ -29,22 +31,21 @@ from bindsearch.index.overview import (
     list_roots,
     list_spaces,
 )
-from bindsearch.index.searching import Answer, SearchOptions
 from bindsearch.index.store import Store
-from bindsearch.index.timeline import WITHIN, Neighbour
-from bindsearch.media import Passage
-from bindsearch.modality import Modality
+from bindsearch.index.timeline import holds
+from bindsearch.ingest.opened import OpenEncoders
 from bindsearch.query import Query, parse_query
-from bindsearch.references import REFERENCE_QUERIES
 from bindsearch.settings import Settings, library_folder
 from bindsearch.words import words_of_query
 
 if TYPE_CHECKING:
+    from bindsearch.answers import MomentSequence
+    from bindsearch.index.records import FileStat
     from bindsearch.ingest.asking import Asked
     from bindsearch.ingest.explaining import Explanation
+    from bindsearch.ingest.pace import Pace
     from bindsearch.ingest.previews import Previews
     from bindsearch.ingest.progress import Progress, RunReport
-    from bindsearch.ingest.sequences import MomentSequence
     from bindsearch.loaders import LoadOptions
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -68,10 +69,11 @@ class Library:
         self.folder = folder
         self.settings = settings
         self._encoder = encoder
-        self._opener = opener or partial(open_encoder, threads=settings.workers)
-        self._opened: dict[str, Encoder] = {}
+        self.encoders = OpenEncoders(opener or partial(open_encoder, threads=settings.workers))
+        self._opening = threading.Lock()
         self._store: Store | None = None
         self._previews: Previews | None = None
+        self._doubtful: dict[Path, FileStat] = {}
 
     @classmethod
     def open(
@@ -120,36 +122,47 @@ class Library:
         self,
         paths: str | os.PathLike[str] | Paths = (),
         *,
-        retry_failed: bool = False,
+        retry_failed: bool | float = False,
         progress: Progress | None = None,
+        pace: Pace | None = None,
+        quiet: float = 0.0,
+        adds_roots: bool = True,
     ) -> RunReport:
         """Take in ``paths``, or bring every root up to date if none are named.
+
+        ``retry_failed`` tries again what failed before; a number, only what did before that moment (seconds
+        since 1970). A ``pace`` can hold the run up and end it early. Files that changed less than ``quiet``
+        seconds ago are left for a later run, as are those that seem to be half written (see quiet.py).
+        A path that lies in no root becomes one; without ``adds_roots`` it is passed over.
 
         While a space is being filled this runs twice, first in the space that answers, so that what is new
         is found at once; the report is the second run's. A space that is complete by the end answers from
         then on. Raises LibraryBusy if another process is writing, QueryError for a path that is not there.
         """
-        from bindsearch.ingest.indexer import Indexer  # searching does without, and starts sooner
+        from bindsearch.ingest.indexer import Indexer, RunOptions, keep_references  # searching does without
 
         named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
         places = [Path(path).expanduser() for path in named]
+        how = RunOptions.of(retry_failed, pace, quiet, self._doubtful, adds_roots=adds_roots)
 
         def run(encoder: Encoder) -> RunReport:
-            indexer = Indexer(store, encoder, self._load_options(encoder), self.settings, progress)
-            return indexer.run(places, retry_failed=retry_failed)
+            options = self._load_options(encoder)
+            return Indexer(store, encoder, options, self.settings, progress, how).run(places)
 
-        with self._writing() as store:
+        with self._writing(gives_way=pace is not None) as store:
             with store.catalog.read() as catalog:
                 answering = answering_name(catalog) or self.settings.space
                 filling = None if self._encoder else find_filling(catalog)
             encoder = self._encoder or self._open(answering)
             report = run(encoder)
+            if report.unfinished:
+                return report
             if filling is not None:
                 encoder = self._open(filling)
                 store.begin_filling(filling, encoder.space)
                 report = run(encoder)
                 store.switch_if_complete()
-            _keep_references(store, encoder)
+            keep_references(store, encoder)
             self._sweep_previews(store)
             return report
 
@@ -242,6 +255,18 @@ class Library:
         """The unit vector (d,) of a query in the space that answers searches."""
         return self._ask(query, self.encoder).vector
 
+    def freshen(self) -> None:
+        """Do, beside searches, what the next one would otherwise wait for; nothing without a library.
+
+        For a process that stays: to be called every few seconds, and whenever a run has ended. It is cheap
+        where nothing has changed. Raises LibraryError where the catalog cannot be used.
+        """
+        with suppress(LibraryMissing):
+            store = self._reading()
+            if not store.viewed:
+                store.view(self.encoder.space)
+            store.freshen()
+
     def explain(
         self,
         query: str | Sequence[str] | Query,
@@ -301,6 +326,11 @@ class Library:
         with self._reading().catalog.read() as catalog:
             return list_failures(catalog, unsupported=unsupported)
 
+    def holds(self, path: str) -> bool:
+        """Whether the library knows a file at this absolute path, there or not."""
+        with self._reading().catalog.read() as catalog:
+            return holds(catalog, path)
+
     def forget(self, paths: Paths = (), *, missing: bool = False) -> int:
         """Take paths, or all that is missing, out of the library; returns how many files.
 
@@ -327,20 +357,16 @@ class Library:
             self._kept_previews().sweep(catalog)
 
     def _reading(self) -> Store:
-        if self._store is None:
-            self._store = Store.open(self.folder, index_kind=self.settings.vector_index)
-        return self._store
+        with self._opening:
+            if self._store is None:
+                self._store = Store.open(self.folder, index_kind=self.settings.vector_index)
+            return self._store
 
-    def _writing(self) -> AbstractContextManager[Store]:
-        return Store.writing(self.folder, index_kind=self.settings.vector_index)
+    def _writing(self, *, gives_way: bool = False) -> AbstractContextManager[Store]:
+        return Store.writing(self.folder, index_kind=self.settings.vector_index, gives_way=gives_way)
 
     def _open(self, name: str) -> Encoder:
-        """The encoder of that name. Two are kept at most: one that answers, one that fills."""
-        if name not in self._opened:
-            while len(self._opened) > 1:
-                del self._opened[next(iter(self._opened))]
-            self._opened[name] = self._opener(name)
-        return self._opened[name]
+        return self.encoders.open(name)
 
     def _placed(self, wanted: Filter | None) -> Filter:
         """``wanted``, with the places that it names by a segment or a file looked up."""
@@ -372,12 +398,3 @@ class Library:
 
 def _parsed(query: str | Sequence[str] | Query) -> Query:
     return query if isinstance(query, Query) else parse_query(query)
-
-
-def _keep_references(store: Store, encoder: Encoder) -> None:
-    """Let queries in words be judged by the reference queries, which takes their vectors."""
-    if Modality.TEXT in encoder.space.modalities and store.references(encoder.space) is None:
-        # Neither a full disk nor an encoder without words costs the run: the library's own notes serve.
-        with suppress(OSError, EncoderError):
-            rows = encoder.encode([Passage(text) for text in REFERENCE_QUERIES])
-            store.keep_references(encoder.space, rows)

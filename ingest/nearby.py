@@ -5,12 +5,12 @@ A file that the library holds is looked up there; any other is read as a query's
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from bindsearch import here
 from bindsearch.conditions import Fact, Key, facts, meaning_of
 from bindsearch.conditions.tree import replace_facts
 from bindsearch.errors import QueryError
@@ -72,16 +72,16 @@ def _of_segment(catalog: Connection, number: int) -> tuple[float | None, float |
 
 
 def _of_file(catalog: Connection, name: str, settings: Settings) -> tuple[float | None, float | None]:
-    path = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links stay
+    path = here.absolute(name)
     statement = (
         select(contents.c.latitude, contents.c.longitude)
         .join(locations, locations.c.content_id == contents.c.id)
         .where(under(catalog, [path]))
     )
     rows = catalog.execute(statement.limit(2)).all()
-    if len(rows) == 1 and not Path(path).is_dir():
+    if len(rows) == 1 and not here.is_folder(path):
         return rows[0].latitude, rows[0].longitude
-    if not Path(path).is_file():
+    if not here.is_file(path):
         hint = "write LAT,LON, the path of a file, or @ID of a segment"
         raise QueryError("this is neither a place nor a file", subject=name, hint=hint)
     return _read(Path(path), settings)

@@ -29,8 +29,10 @@ from bindsearch.index.records import find_content
 from bindsearch.index.schema import Stage
 from bindsearch.ingest.chunk import Done, Encoded, write_chunk
 from bindsearch.ingest.interrupts import Interrupts
+from bindsearch.ingest.pace import Pace
 from bindsearch.ingest.plan import Job
 from bindsearch.ingest.progress import Progress, RunReport
+from bindsearch.ingest.quiet import Quiet
 from bindsearch.ingest.reading import Claim, Claims, Decoded, Ended, Failed, Item, Known, read_job
 from bindsearch.loaders import Hint, LoadedFile, LoadOptions
 from bindsearch.media import Media
@@ -72,6 +74,8 @@ class Pipeline:
         settings: Settings,
         report: RunReport,
         progress: Progress,
+        pace: Pace,
+        quiet: Quiet,
     ) -> None:
         self._catalog = catalog
         self._space_id = space_id
@@ -81,6 +85,8 @@ class Pipeline:
         self._workers = settings.workers
         self._report = report
         self._progress = progress
+        self._pace = pace
+        self._quiet = quiet
         self._claims = Claims()
         self._items: queue.Queue[Item] = queue.Queue(QUEUED_MEDIA)
         self._stopping = threading.Event()
@@ -99,7 +105,7 @@ class Pipeline:
         with Interrupts() as interrupts, ThreadPoolExecutor(self._workers, "read") as pool:
             readers = [pool.submit(self._read, feed, sandbox) for sandbox in sandboxes]
             try:
-                while self._open:
+                while self._open and self._may_go_on(feed):
                     self._step(readers)
                     interrupts.check()
             finally:
@@ -107,6 +113,17 @@ class Pipeline:
                 self._commit()
                 for sandbox in sandboxes:
                     sandbox.stop()  # a decoder that hangs must not keep the run from ending
+
+    def _may_go_on(self, feed: _Feed) -> bool:
+        """Ask the pace; if it will have no file begun, those that were not handed out are left for later."""
+        if not self._pace.go_on():
+            self._report.unfinished = True
+            return False
+        if feed.is_open and not self._pace.begin_more():
+            left = feed.close()
+            self._report.unfinished = self._report.unfinished or left > 0
+            self._open -= left
+        return self._open > 0
 
     def _read(self, feed: _Feed, sandbox: Sandbox) -> None:
         """What a worker thread does: it reads, and a process of its own decodes."""
@@ -168,9 +185,20 @@ class Pipeline:
                 self._take_end(item)
             case Failed():
                 self._void(item.job)
-                self._add_to_chunk(item)
+                self._take_failure(item)
             case Known():
                 self._add_to_chunk(item)
+
+    def _take_failure(self, failed: Failed) -> None:
+        """Note a failure, or leave a file that may be half written, and its copies, for later."""
+        job = failed.job
+        readable = failed.stage not in (Stage.READ, Stage.DECODE)
+        if readable or not self._quiet.puts_off(job.full_path, job.stat, changed=failed.changed):
+            self._add_to_chunk(failed)
+            return
+        jobs = [job, *(self._claims.release(failed.claim, 0) if failed.claim else ())]
+        self._report.restless += [one.full_path for one in jobs]
+        self._open -= len(jobs)
 
     def _take_media(self, job: Job, media: Media) -> None:
         file = self._files.setdefault(job, _File(job))
@@ -278,6 +306,14 @@ class _Feed:
         self._jobs = iter(jobs)
         self._stopping = stopping
         self._lock = threading.Lock()
+        self.is_open = True
+
+    def close(self) -> int:
+        """Hand out no more; how many were not handed out."""
+        with self._lock:
+            left = sum(1 for _ in self._jobs)
+        self.is_open = False
+        return left
 
     def __iter__(self) -> Iterator[Job]:
         while not self._stopping.is_set():

@@ -53,7 +53,9 @@ class RunReport:
     ``recognised`` had bytes that were known, ``moved`` were known by their stat alone; neither cost a decode.
     ``failing`` had failed before and are as they were. ``encoder_calls`` counts batches, ``segments`` what
     was in them; ``set_aside`` are segments, by modality, that the space does not embed. ``parts`` are read
-    together with the file that they belong to.
+    together with the file that they belong to. ``restless`` are files that were left for later, because they
+    are being written or seem to be, and other names of files that were written to; ``unfinished`` says that
+    the run was told to end before its end.
     """
 
     seen: int = 0
@@ -67,6 +69,8 @@ class RunReport:
     failing: int = 0
     parts: int = 0
     offline_roots: list[Path] = field(default_factory=list)
+    restless: list[Path] = field(default_factory=list)
+    unfinished: bool = False
     set_aside: Counter[str] = field(default_factory=Counter)
     segments: int = 0
     encoder_calls: int = 0
@@ -81,6 +85,7 @@ class RunReport:
         self.failing += plan.failing
         self.failed += len(plan.problems)
         self.parts += plan.parts
+        self.restless += plan.restless + plan.elsewhere
 
     def count(self, outcome: Outcome) -> None:
         """Count one file's outcome."""

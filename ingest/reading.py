@@ -19,6 +19,7 @@ from typing import NamedTuple
 from bindsearch.errors import DamagedFile, MediaError, UnclearFile, UnsupportedFile
 from bindsearch.index.records import FileStat, content_identity
 from bindsearch.index.schema import Stage
+from bindsearch.ingest.inodes import same_file
 from bindsearch.ingest.plan import Job
 from bindsearch.loaders import FileFacts, Hint, LoadedFile, readable_kind
 from bindsearch.loaders.signatures import Family
@@ -71,9 +72,14 @@ class Failed:
     stage: Stage
     reason: str
     claim: Claim | None = None
+    changed: bool = False  # it was not the same from beginning to end, or is gone
 
 
 Item = Known | Decoded | Ended | Failed
+
+
+class ChangedFile(DamagedFile):
+    """The file is not what it was when it was found."""
 
 
 class Claims:
@@ -120,7 +126,8 @@ def read_job(job: Job, find: Find, claims: Claims, load: Load) -> Iterator[Item]
         kind = readable_kind(job.full_path, job.hint)
         claim = Claim(_hash(job), kind.family, job.hint.key)
     except OSError as error:
-        yield Failed(job, Stage.READ, error.strerror or str(error))
+        gone = isinstance(error, FileNotFoundError)
+        yield Failed(job, Stage.READ, error.strerror or str(error), changed=gone)
         return
     except MediaError as error:
         yield _failed(job, error)
@@ -147,11 +154,12 @@ def _decode(job: Job, claim: Claim, load: Load) -> Iterator[Item]:
 
 
 def _failed(job: Job, error: MediaError, claim: Claim | None = None) -> Failed:
-    stage = Stage.DECODE
+    stage = Stage.READ if isinstance(error.__cause__, OSError) else Stage.DECODE
     if isinstance(error, UnsupportedFile):
         stage = Stage.UNCLEAR if isinstance(error, UnclearFile) else Stage.UNSUPPORTED
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    return Failed(job, stage, reason, claim)
+    changed = isinstance(error, ChangedFile) or _has_changed(job)
+    return Failed(job, stage, reason, claim, changed)
 
 
 def _hash(job: Job) -> bytes:
@@ -163,8 +171,13 @@ def _hash(job: Job) -> bytes:
 
 
 def _require_unchanged(job: Job) -> None:
-    if stat_of(job.full_path) != job.stat:
-        raise DamagedFile("changed while it was being read", subject=str(job.full_path), hint="index again")
+    if _has_changed(job):
+        raise ChangedFile("changed while it was being read", subject=str(job.full_path), hint="index again")
+
+
+def _has_changed(job: Job) -> bool:
+    stat = stat_of(job.full_path)
+    return stat is None or not same_file(job.stat, stat)
 
 
 def stat_of(path: Path) -> FileStat | None:

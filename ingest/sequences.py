@@ -19,23 +19,20 @@ time from the last query to the first; so the best beginnings are followed first
 from __future__ import annotations
 
 import math
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
+from bindsearch.answers import WITHIN, Hit, MomentSequence, Neighbour
 from bindsearch.errors import QueryError
+from bindsearch.here import absolute
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
 from bindsearch.index.timeline import (
-    WITHIN,
     Anchor,
-    Neighbour,
     Timing,
     anchor_file,
     anchor_segment,
@@ -56,25 +53,6 @@ _FARTHEST = 1e12  # seconds
 Asking = str | Query
 Search = Callable[[Asking, int, Filter | None], Sequence[Hit]]
 """A query, how many, and a filter, to the best moments: all of a file's, and of files that are alike."""
-
-
-@dataclass(frozen=True, slots=True)
-class MomentSequence:
-    """Moments in time order, one for each query.
-
-    ``gaps`` are the seconds from the end of each moment to the beginning of the next, 0 where they touch.
-    ``standing`` and ``score`` are the lowest of its moments; it is ranked by the first, where all have one.
-    """
-
-    moments: tuple[Hit, ...]
-    gaps: tuple[float, ...]
-    score: float
-    standing: float | None
-
-    @property
-    def rank(self) -> float:
-        """What it is ranked by."""
-        return self.score if self.standing is None else self.standing
 
 
 class Event(NamedTuple):
@@ -153,9 +131,8 @@ def read_anchor(catalog: Catalog, hit: str) -> Anchor:
 
     The file need not be there now. Raises QueryError for anything else, and for what has no time.
     """
-    path = Path(hit).expanduser()
     with catalog.read() as reader:
-        if not hit.startswith("@") and holds(reader, name := os.path.abspath(path)):  # noqa: PTH100 - links stay
+        if not hit.startswith("@") and holds(reader, name := absolute(hit)):
             return anchor_file(reader, name)
         query = parse_query([hit])
         term = query.terms[0]
@@ -164,7 +141,7 @@ def read_anchor(catalog: Catalog, hit: str) -> Anchor:
             raise QueryError("this is neither a file nor a segment", subject=hit, hint=hint)
         if term.kind is TermKind.SEGMENT:
             return anchor_segment(reader, int(term.value))
-        return anchor_file(reader, os.path.abspath(term.value), term.span)  # noqa: PTH100
+        return anchor_file(reader, absolute(term.value), term.span)
 
 
 def join(parts: Sequence[Sequence[Event]], within: int, k: int, *, once: bool = True) -> list[list[Event]]:

@@ -20,6 +20,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -82,8 +83,19 @@ class Problem(NamedTuple):
     reason: str
 
 
-def walk(root: Path, options: WalkOptions | None = None) -> Iterator[Entry | Problem]:
-    """Every file that ``root``, a folder or a single file, holds, and every problem on the way."""
+class _FolderLink(Exception):
+    """There is a link to a folder: what lies behind it depends on all of the root."""
+
+
+def walk(
+    root: Path, options: WalkOptions | None = None, below: str | None = None
+) -> Iterator[Entry | Problem]:
+    """Every file that ``root``, a folder or a single file, holds, and every problem on the way.
+
+    With ``below``, a path relative to the root, only folders on the way to it and below it are looked into,
+    and nothing but what lies at or below it and problems on the way need be given. What is given of that part
+    is what a walk of the whole root gives: so where a link to a folder is met, the whole root is walked.
+    """
     path = os.fspath(root)
     try:
         status = os.stat(path)  # noqa: PTH116 - str paths throughout
@@ -93,7 +105,12 @@ def walk(root: Path, options: WalkOptions | None = None) -> Iterator[Entry | Pro
     if not stat.S_ISDIR(status.st_mode):
         yield _classify(path, status)
         return
-    yield from _Walk(path, options or WalkOptions()).run(status)
+    options = options or WalkOptions()
+    if below is not None and below != os.curdir:
+        with suppress(_FolderLink):
+            yield from list(_Walk(path, options, Path(below).parts).run(status))
+            return
+    yield from _Walk(path, options).run(status)
 
 
 class _Rules(NamedTuple):
@@ -107,13 +124,15 @@ class _Folder(NamedTuple):
     path: str
     identity: Identity
     rules: tuple[_Rules, ...]  # the outermost first
+    way: tuple[str, ...] = ()  # the names that lead on to the part that is walked; none inside it
 
 
 class _Walk:
     """One walk: what is still to be done and where it has been."""
 
-    def __init__(self, root: str, options: WalkOptions) -> None:
+    def __init__(self, root: str, options: WalkOptions, way: tuple[str, ...] = ()) -> None:
         self.root = root
+        self.way = way
         self.options = options
         self.exclude = GitIgnoreSpec.from_lines(options.exclude) if options.exclude else None
         self.visited: set[Identity] = set(options.skip)
@@ -122,7 +141,7 @@ class _Walk:
 
     def run(self, status: os.stat_result) -> Iterator[Entry | Problem]:
         """The whole walk, ending with a look whether the root is still the folder it was."""
-        root = _Folder(self.root, _identity(status), ())
+        root = _Folder(self.root, _identity(status), (), self.way)
         self.stack.append(root)
         while self.stack or self.links:
             folder = self.stack.pop() if self.stack else self.links.popleft()
@@ -149,8 +168,12 @@ class _Walk:
         inside = folder._replace(rules=rules)
         below: list[_Folder] = []
         for entry in names:
+            if folder.way and entry.name != folder.way[0]:
+                continue
             item = self._entry(entry, inside)
             if isinstance(item, _Folder):
+                if self.way and entry.is_symlink():
+                    raise _FolderLink
                 (self.links if entry.is_symlink() else below).append(item)
             elif item is not None:
                 yield item
@@ -171,7 +194,7 @@ class _Walk:
             return _classify(entry.path, status)
         if entry.is_symlink() and _leads_back(entry.path, folder.path):
             return Problem(entry.path, "link loop: leads back to a folder that holds it")
-        return _Folder(entry.path, _identity(status), folder.rules)
+        return _Folder(entry.path, _identity(status), folder.rules, folder.way[1:])
 
     def _ignored(self, path: str, rules: tuple[_Rules, ...], is_folder: bool) -> bool:
         """Whether the innermost rule that says anything says to leave it out."""

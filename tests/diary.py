@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bindsearch.answers import Hit, SearchOptions
 from bindsearch.encoders import Vectors
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
-from bindsearch.index.searching import SearchOptions
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.sequences import Asking
 from bindsearch.media import Media, Passage, Sound

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from bindsearch.answers import SearchOptions
 from bindsearch.encoders import Space, Vectors
 from bindsearch.errors import EncoderError
-from bindsearch.index.searching import SearchOptions
 from bindsearch.media import Clip, Media, Passage, Picture
 from bindsearch.modality import Modality
 from bindsearch.references import REFERENCE_QUERIES

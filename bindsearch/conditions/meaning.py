@@ -18,6 +18,7 @@ from pathlib import Path
 from bindsearch.conditions.globs import NameGlob, PathGlob
 from bindsearch.conditions.tree import Fact, Key
 from bindsearch.errors import QueryError
+from bindsearch.here import absolute
 from bindsearch.modality import Modality
 from bindsearch.periods import When, read_when
 from bindsearch.places import Around, parse_around
@@ -62,7 +63,7 @@ def fact(key: Key, value: str) -> Fact:
     if not value:
         raise QueryError("a value is missing", hint=f"as in {EXAMPLES[key]}")
     if key is Key.IN or (key in (Key.PATH, Key.ROOT) and value.startswith("~")):
-        value = os.path.abspath(Path(value).expanduser()) if key is Key.IN else _at_home(value)  # noqa: PTH100
+        value = absolute(value) if key is Key.IN else _at_home(value)
     if key is Key.TAG:
         value = unicodedata.normalize("NFC", value)
     made = Fact(key, value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from bindsearch import here
+
 # What makes an absent name a mistyped file rather than a word; reading files goes by their content.
 MEDIA_SUFFIXES = frozenset(
     {
@@ -34,7 +36,7 @@ def is_file(value: str) -> bool:
 
 def is_folder(value: str) -> bool:
     """Whether a folder of that name is there."""
-    return os.path.isdir(os.path.expanduser(value) if value.startswith("~/") else value)  # noqa: PTH111, PTH112
+    return here.is_folder(os.path.expanduser(value) if value.startswith("~/") else value)  # noqa: PTH111
 
 
 def looks_like_a_path(value: str) -> bool:
@@ -47,4 +49,4 @@ def looks_like_a_path(value: str) -> bool:
 
 
 def _is_plain_file(value: str) -> bool:
-    return os.path.exists(value) and not is_folder(value)  # noqa: PTH110 - never raises
+    return here.exists(value) and not is_folder(value)

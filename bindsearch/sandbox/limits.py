@@ -36,6 +36,18 @@ def go_first_when_memory_ends() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def yield_as_host_does() -> None:
+    """Where the host yields to everybody, do so as a session too.
+
+    A process takes its host's priority over, but Linux shares the processor out among sessions first (see
+    sched(7), "The autogroup feature"), so that one of idle processes would get as much as one of busy ones.
+    """
+    idle = getattr(os, "SCHED_IDLE", None)
+    if idle is not None and os.sched_getscheduler(0) == idle:
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
+
+
 def die_with(lifeline: int) -> None:
     """Have this process group killed as soon as the other end of the pipe ``lifeline`` is closed.
 

@@ -203,7 +203,7 @@ def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
 def _spawn(loader: str, memory: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
     # The encoding of file names must be the host's own; -P and -s keep surprises out of sys.path.
     flags = ["-P", "-s", "-X", f"utf8={sys.flags.utf8_mode}"]
-    arguments = [json.dumps(_import_path()), loader, str(memory), *map(str, descriptors)]
+    arguments = [json.dumps(import_path()), loader, str(memory), *map(str, descriptors)]
     command = [sys.executable, *flags, "-c", _BOOTSTRAP, *arguments]
     try:
         return subprocess.Popen(
@@ -220,7 +220,7 @@ def _spawn(loader: str, memory: int, descriptors: list[int]) -> subprocess.Popen
         raise _not_started(fault.strerror or str(fault)) from fault
 
 
-def _import_path() -> list[str]:
+def import_path() -> list[str]:
     """Where this process imports from, without the current folder, and with bindsearch in any case."""
     root = str(Path(str(bindsearch.__file__)).absolute().parents[1])
     entries = [str(Path(entry).absolute()) for entry in sys.path if entry]

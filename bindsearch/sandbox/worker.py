@@ -20,7 +20,13 @@ import bindsearch
 from bindsearch.errors import DamagedFile, MediaError
 from bindsearch.loaders.base import LoadedFile, LoadOptions
 from bindsearch.loaders.hints import NO_HINT, Hint
-from bindsearch.sandbox.limits import die_with, go_first_when_memory_ends, limit_memory, resident_bytes
+from bindsearch.sandbox.limits import (
+    die_with,
+    go_first_when_memory_ends,
+    limit_memory,
+    resident_bytes,
+    yield_as_host_does,
+)
 from bindsearch.sandbox.wire import Broke, Ended, Message, Opened, Ready, Refused, Request, Stop, pack, unpack
 
 # Decoders leak: after so many files, or grown so large, a worker makes room for a fresh one.
@@ -36,6 +42,7 @@ def main(loader: str, memory: str, requests: str, answers: str, lifeline: str) -
     die_with(int(lifeline))
     limit_memory(int(memory))
     go_first_when_memory_ends()
+    yield_as_host_does()
     for descriptor in (int(requests), int(answers), int(lifeline)):
         os.set_inheritable(descriptor, False)
     channel = Channel(int(requests), int(answers))

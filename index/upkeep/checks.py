@@ -13,7 +13,8 @@ from itertools import islice
 
 import numpy as np
 
-from bindsearch.index.schema import Stage, State, TagSource
+from bindsearch.answers import State
+from bindsearch.index.schema import Stage, TagSource
 from bindsearch.index.upkeep.findings import INDEX, Check, Finding, Severity
 from bindsearch.index.upkeep.opening import BATCH, UNREADABLE
 from bindsearch.index.upkeep.schema_of import actual, pristine

@@ -18,6 +18,7 @@ from bindsearch.index.upkeep.findings import INDEX, YOURS, Check, Finding, Sever
 from bindsearch.index.upkeep.opening import UNREADABLE
 
 CHUNK_BYTES = 1 << 20
+NO_INODE = 0  # in the catalog, of files on disks that make the numbers up
 
 PRESENT = """
     SELECT roots.path, locations.path, locations.size, locations.mtime_ns, locations.inode, locations.device,
@@ -71,6 +72,8 @@ def _change(status: os.stat_result, known: _Known) -> str | None:
     now = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
     if now[:2] != known.stat[:2]:
         return "has changed since it was indexed"
+    if known.stat[2] == NO_INODE:
+        return None
     return "was replaced, or its disk was mounted anew" if now != known.stat else None
 
 

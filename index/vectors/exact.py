@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bindsearch.index.vectors.protocol import EVERYTHING, Found, Ids, Queries, Rows, Scores, Selection, ranked
+from bindsearch.index.vectors.widening import products, widened
 from bindsearch.ranking import spread_out
 
-# Rows that are widened to float32 at a time: 16384 x 384 x 4 bytes = 25 MB.
-CHUNK_ROWS = 16_384
+MERGED_ROWS = 16_384  # blocks in memory are joined up to this size, so that a long life does not scatter rows
 
 
 class ExactIndex:
@@ -29,6 +29,7 @@ class ExactIndex:
         self._ids: list[Ids] = []
         self._rows: list[Rows] = []
         self._alive: list[NDArray[np.bool_]] = []
+        self._wide: Queries | None = None  # the first block's rows as float32, if there is room
 
     def __len__(self) -> int:
         return int(sum(np.count_nonzero(alive) for alive in self._alive))
@@ -41,6 +42,7 @@ class ExactIndex:
             self._ids.append(ids)
             self._rows.append(rows)
             self._alive.append(np.ones(len(ids), dtype=bool))
+            self._merge()
 
     def remove(self, ids: Ids) -> None:
         """See VectorIndex.remove."""
@@ -60,6 +62,15 @@ class ExactIndex:
         ids = np.concatenate([part.ids for part in parts])
         scores = np.concatenate([part.scores for part in parts])
         return ranked(ids, scores, k)
+
+    def warm(self, room: int) -> int:
+        """Keep the first block, by far the greatest, as float32 if that takes at most ``room`` bytes.
+
+        Returns how many bytes it takes.
+        """
+        if self._wide is None and self._rows and 4 * self._rows[0].size <= room:
+            self._wide = widened(self._rows[0])
+        return 0 if self._wide is None else self._wide.nbytes
 
     @property
     def outgrown(self) -> bool:
@@ -89,6 +100,16 @@ class ExactIndex:
         pairs = zip(self._ids, self._alive, strict=True)
         return np.concatenate([ids if alive.all() else ids[alive] for ids, alive in pairs])
 
+    def rows(self, ids: Ids) -> tuple[Ids, Rows]:
+        """See VectorIndex.rows."""
+        parts = [(ids[:0], np.empty((0, self._dimensions), np.float16))]
+        for own, rows, alive in zip(self._ids, self._rows, self._alive, strict=True):
+            places, found = _places(own, ids)
+            found &= alive[places]
+            if found.any():
+                parts.append((ids[found], rows[places[found]]))
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
     def sample(self, count: int) -> Rows:
         """See VectorIndex.sample."""
         own = self.ids
@@ -116,6 +137,25 @@ class ExactIndex:
             raise ValueError(f"{files}: ids of {ids.dtype} and rows of {rows.dtype}")
         return cls.build(dimensions, ids, rows)
 
+    def _merge(self) -> None:
+        """Join the last blocks in memory as long as the one before is no more than twice as long.
+
+        So there are only as many as the logarithm of what was added, and each row is moved as often.
+        """
+        while len(self._ids) > 1 and self._joins(self._rows[-2], self._rows[-1]):
+            last = slice(len(self._ids) - 2, None)
+            if len(self._ids) == 2:
+                self._wide = None
+            pairs = list(zip(self._ids[last], self._rows[last], self._alive[last], strict=True))
+            self._ids[last] = [np.concatenate([ids[alive] for ids, _, alive in pairs])]
+            self._rows[last] = [np.concatenate([rows[alive] for _, rows, alive in pairs])]
+            self._alive[last] = [np.ones(len(self._ids[-1]), dtype=bool)]
+
+    @staticmethod
+    def _joins(before: Rows, last: Rows) -> bool:
+        mapped = isinstance(before, np.memmap)
+        return not mapped and len(before) <= min(2 * len(last), MERGED_ROWS)
+
     def _score_block(self, block: int, query: Queries, selection: Selection) -> Found:
         ids, rows, alive = self._ids[block], self._rows[block], self._alive[block]
         if selection.only is not None:
@@ -124,7 +164,8 @@ class ExactIndex:
             chosen = chosen[alive[chosen]]
             return Found(ids[chosen], _scores(rows, query, chosen))
         allowed = alive if selection.without is None else alive & selection.allows(ids)
-        scores = _scores(rows, query, None)
+        wide = self._wide if block == 0 else None
+        scores = _scores(rows, query, None) if wide is None else wide @ query
         return Found(ids, scores) if allowed.all() else Found(ids[allowed], scores[allowed])
 
 
@@ -138,10 +179,4 @@ def _places(own: Ids, wanted: Ids) -> tuple[NDArray[np.intp], NDArray[np.bool_]]
 
 def _scores(rows: Rows, query: Queries, places: NDArray[np.intp] | None) -> Scores:
     """Inner products of ``query`` (d,) with all ``rows`` (n, d), or with those at ``places``."""
-    count = len(rows) if places is None else len(places)
-    scores = np.empty(count, np.float32)
-    for first in range(0, count, CHUNK_ROWS):
-        part = slice(first, first + CHUNK_ROWS)
-        chunk = rows[part] if places is None else rows[places[part]]
-        scores[part] = chunk.astype(np.float32) @ query
-    return scores
+    return products(np.asarray(rows if places is None else rows[places]), query)

@@ -21,7 +21,7 @@ import numpy as np
 
 from bindsearch.index.vectors.blas import import_faiss
 from bindsearch.index.vectors.exact import ExactIndex
-from bindsearch.index.vectors.protocol import EVERYTHING, Found, Ids, Queries, Rows, Selection, ranked
+from bindsearch.index.vectors.protocol import EVERYTHING, Found, Ids, Queries, Rows, Selection, common, ranked
 from bindsearch.ranking import spread_out
 
 # Filters that allow at most so many vectors, or so great a part of all, are answered by the exact scan.
@@ -67,6 +67,10 @@ class FlatIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
+    def warm(self, room: int) -> int:
+        """See VectorIndex.warm; there is nothing to be done."""
+        return 0
+
     @property
     def outgrown(self) -> bool:
         """Never: see VectorIndex.outgrown."""
@@ -78,6 +82,13 @@ class FlatIndex:
         order = np.argsort(ids)
         rows = self._index.index.reconstruct_n(0, len(ids)) if len(ids) else np.empty((0, self._dimensions))
         return ids[order], rows[order].astype(np.float16)
+
+    def rows(self, ids: Ids) -> tuple[Ids, Rows]:
+        """See VectorIndex.rows."""
+        here = np.sort(import_faiss().vector_to_array(self._index.id_map))
+        ids = common(ids, here)
+        rows = [self._index.reconstruct(one) for one in ids.tolist()]
+        return ids, np.array(rows, np.float16).reshape(len(ids), self._dimensions)
 
     def sample(self, count: int) -> Rows:
         """See VectorIndex.sample."""
@@ -151,6 +162,10 @@ class IvfIndex:
     def __len__(self) -> int:
         return len(self._exact)
 
+    def warm(self, room: int) -> int:
+        """See VectorIndex.warm; there is nothing to be done."""
+        return 0
+
     @property
     def outgrown(self) -> bool:
         """Whether as many vectors would get twice the cells today."""
@@ -159,6 +174,10 @@ class IvfIndex:
     def contents(self) -> tuple[Ids, Rows]:
         """See VectorIndex.contents."""
         return self._exact.contents()
+
+    def rows(self, ids: Ids) -> tuple[Ids, Rows]:
+        """See VectorIndex.rows."""
+        return self._exact.rows(ids)
 
     def sample(self, count: int) -> Rows:
         """See VectorIndex.sample."""

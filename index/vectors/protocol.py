@@ -43,9 +43,9 @@ class Selection:
     def among(self, ids: Ids) -> Selection:
         """The same selection, as far as it concerns the sorted ``ids``."""
         if self.only is not None:
-            return Selection(only=_common(self.only, ids))
+            return Selection(only=common(self.only, ids))
         if self.without is not None and len(self.without):
-            return Selection(without=_common(self.without, ids))
+            return Selection(without=common(self.without, ids))
         return EVERYTHING
 
     def allows(self, ids: Ids) -> NDArray[np.bool_]:
@@ -80,12 +80,18 @@ class VectorIndex(Protocol):
         Equal scores come in the order of their ids.
         """
 
+    def warm(self, room: int) -> int:
+        """Make many searches quicker with at most ``room`` bytes of memory; returns how many are taken."""
+
     @property
     def outgrown(self) -> bool:
         """Whether it was built for far fewer vectors and should be built anew."""
 
     def contents(self) -> tuple[Ids, Rows]:
         """All (ids, rows), by id."""
+
+    def rows(self, ids: Ids) -> tuple[Ids, Rows]:
+        """Those of the sorted ``ids`` that are here, sorted, with their rows (n, d)."""
 
     def sample(self, count: int) -> Rows:
         """Rows (n, d) of at most ``count`` vectors, chosen by their ids; see ranking.spread_out."""
@@ -105,7 +111,7 @@ class VectorIndex(Protocol):
         """Read back what ``write`` wrote. Raises ValueError or OSError if it does not fit."""
 
 
-def _common(these: Ids, ids: Ids) -> Ids:
+def common(these: Ids, ids: Ids) -> Ids:
     """Those of ``these`` that are among ``ids``; both sorted, and looked up the shorter in the longer."""
     if len(these) > len(ids):
         these, ids = ids, these

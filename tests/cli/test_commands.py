@@ -243,7 +243,7 @@ def test_searching_and_indexing_import_neither_torch_nor_the_packages_the_weight
 def test_completion_can_be_shown_for_a_shell(tmp_path: Path) -> None:
     environment = os.environ | {
         "_BINDSEARCH_COMPLETE": "complete_bash",
-        "COMP_WORDS": "bindsearch se",
+        "COMP_WORDS": "bindsearch sea",
         "COMP_CWORD": "1",
         "PYTHONPATH": str(ROOT),
     }

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bindsearch.cli.filtering import FilterOptions, distance_within, timespan_within
+from bindsearch.cli.filtering import FilterOptions
 from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter
 from bindsearch.modality import Modality
 from bindsearch.when import parse_instant
+from bindsearch.wishes import distance_within, timespan_within
 
 
 def where(options: FilterOptions) -> str:

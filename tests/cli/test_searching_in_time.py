@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 
-from bindsearch.index.timeline import WITHIN
+from bindsearch.answers import WITHIN
 from tests.cli.runner import ROOT, bindsearch
 from tests.diary import photo
 from tests.media import RED

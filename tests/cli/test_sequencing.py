@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bindsearch.answers import Hit, MomentSequence, Neighbour, State
 from bindsearch.cli.options import expanded
 from bindsearch.cli.sequencing import (
     SequenceOptions,
@@ -20,10 +21,6 @@ from bindsearch.cli.sequencing import (
 )
 from bindsearch.cli.tables import place
 from bindsearch.errors import QueryError
-from bindsearch.index.hits import Hit
-from bindsearch.index.schema import State
-from bindsearch.index.timeline import Neighbour
-from bindsearch.ingest.sequences import MomentSequence
 from bindsearch.modality import Modality
 
 

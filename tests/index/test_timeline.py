@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from bindsearch.answers import Neighbour
 from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter
 from bindsearch.index.schema import contents
-from bindsearch.index.timeline import WORLD, Neighbour, Timing, anchor_file, anchor_segment, timings_of
+from bindsearch.index.timeline import WORLD, Timing, anchor_file, anchor_segment, timings_of
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.sequences import find_neighbours, read_anchor
 from bindsearch.modality import Modality

@@ -17,11 +17,12 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from bindsearch.errors import LibraryError
 from bindsearch.index.catalog import CATALOG_FILE, Catalog
 from bindsearch.index.changes import Move, NewContent, Placement, SegmentFacts, move, place, store_contents
+from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter
 from bindsearch.index.models import Root
 from bindsearch.index.records import FileStat, ensure_space
 from bindsearch.index.schema import contents, locations, roots, segments, tags
-from bindsearch.index.words import Evidence, Field, WordHit, find_words, search_words
+from bindsearch.index.words import Field, WordHit, find_words, search_words
 from bindsearch.loaders import FileFacts
 from bindsearch.modality import Modality
 from bindsearch.words import tokens_of, words_of_string
@@ -219,8 +220,14 @@ def test_the_evidence_of_a_file_is_that_of_its_pictures_but_not_of_its_other_pas
     assert evidence.of(61, photo, "image") == evidence.of(62, photo, "text") > 0
     assert evidence.of(63, note, "text") > 0
     assert evidence.of(64, note, "text") == 0
-    with catalog.read() as connection:
-        assert evidence.vector_ids(connection, 1) == [61, 62, 63, 64]
+    for modality, owners in (
+        ("image", (61, photo)),
+        ("text", (62, photo)),
+        ("text", (63, note)),
+        ("text", (64, note)),
+    ):
+        many = evidence.of_many(*(np.array([one]) for one in owners), modality)
+        assert many.tolist() == [evidence.of(*owners, modality)]
     moments = Evidence.of_hits(found(catalog, "zorvella", exact=False), all_moments=True)
     assert moments.of(61, photo, "image") == 0
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from bindsearch.answers import SearchOptions, State
 from bindsearch.encoders import Vectors
 from bindsearch.errors import LibraryMissing, MediaError, QueryError
 from bindsearch.index.filters import Filter
-from bindsearch.index.schema import Stage, State
-from bindsearch.index.searching import SearchOptions
+from bindsearch.index.schema import Stage
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.walk import IGNORE_FILE
 from bindsearch.media import Media

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bindsearch.answers import Hit
 from bindsearch.conditions import parse_condition
 from bindsearch.errors import QueryError
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.nearby import with_places
 from bindsearch.settings import Settings

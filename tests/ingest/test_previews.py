@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bindsearch.answers import Hit, SearchOptions
 from bindsearch.errors import LibraryMissing, MediaError, QueryError
-from bindsearch.index.hits import Hit
-from bindsearch.index.searching import SearchOptions
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.previews import Previews
 from bindsearch.loaders import LoadOptions

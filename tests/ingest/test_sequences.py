@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bindsearch.answers import Hit, MomentSequence
 from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Hit
 from bindsearch.index.timeline import Timing
 from bindsearch.ingest.library import Library
-from bindsearch.ingest.sequences import Asking, Event, MomentSequence, find_sequences, join
+from bindsearch.ingest.sequences import Asking, Event, find_sequences, join
 from bindsearch.modality import Modality
 from bindsearch.settings import Settings
 from tests.diary import DiaryEncoder, Moments, by_cosine, film, photo, recording, write_diary

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -289,3 +289,46 @@ def test_a_walk_finds_what_a_plain_reading_of_the_tree_finds(
     options = WalkOptions(hidden=hidden)
     assert set(found(root, options)) == expected
     assert found(root, options) == found(root, options)
+
+
+PARTS = st.lists(st.sampled_from("abB"), min_size=1, max_size=3)
+RULES = st.lists(st.sampled_from(["a", "b/", "!a", "*.x", "/a/b", "b/a"]), max_size=2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(PARTS, max_size=8),
+    st.lists(st.tuples(PARTS, RULES), max_size=2),
+    st.lists(st.tuples(PARTS, PARTS), max_size=2),
+    PARTS,
+)
+def test_a_walk_below_a_path_gives_what_the_whole_walk_gives_there(
+    files: list[list[str]],
+    rules: list[tuple[list[str], list[str]]],
+    links: list[tuple[list[str], list[str]]],
+    part: list[str],
+) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        for names in files:
+            with suppress(OSError):
+                make(root, "/".join((*names, "1.txt")), "/".join(names) + ".x")
+        for folder, lines in rules:
+            with suppress(OSError):
+                (root / "/".join(folder) / ".bindsearchignore").write_text("\n".join(lines))
+        for place, target in links:
+            with suppress(OSError):
+                (root / "/".join(place)).symlink_to(root / "/".join(target))
+        below = "/".join(part)
+        inside = str(root / below)
+        whole = [item for item in walk(root) if item.path == inside or item.path.startswith(inside + "/")]
+        some = [item for item in walk(root, below=below) if (item.path + "/").startswith(inside + "/")]
+        assert some == whole
+
+
+def test_a_walk_below_a_path_looks_into_no_other_folder(tmp_path: Path) -> None:
+    make(tmp_path, "a/b/1.txt", "a/c/2.txt", "d/3.txt", "4.txt")
+    below = [os.path.relpath(item.path, tmp_path) for item in walk(tmp_path, below="a/b")]
+    assert below == ["a/b/1.txt"]
+    assert [item.path for item in walk(tmp_path, below="d/3.txt")] == [str(tmp_path / "d/3.txt")]
+    assert list(walk(tmp_path, below="a/B")) == []

@@ -8,10 +8,9 @@ from typing import NoReturn
 
 import pytest
 
+from bindsearch.answers import SearchOptions, Via
 from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter
-from bindsearch.index.hits import Via
-from bindsearch.index.searching import SearchOptions
 from bindsearch.index.store import Store
 from bindsearch.ingest.library import Library
 from bindsearch.ingest.tagging import tag_by_hand

@@ -122,7 +122,8 @@ def test_a_large_picture_takes_no_more_regions_than_a_small_one(encoder: ColourE
 def test_a_square_is_found_wherever_it_lies(x: int, y: int, width: int, height: int) -> None:
     box = (x, y, width, height)
     found = find_places(squares((640, 480), (box, RED)), asked("red"), ColourEncoder()).found
-    assert len(found) == 1
+    assert 1 <= len(found) <= 2  # a square that falls between regions may be found as two halves
+    assert all(overlap(place, box) > 0.02 for place in found)
     across, down = found[0].box.centre
     assert x <= across <= x + width
     assert y <= down <= y + height

@@ -1,0 +1,1 @@
+"""Tests of the daemon: what it watches, indexes and answers while files change and processes die."""
