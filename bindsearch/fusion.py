@@ -20,11 +20,12 @@ functions are pure; greater scores are better; where scores are equal, keys deci
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 K = TypeVar("K", int, str)
 
@@ -92,6 +93,33 @@ def fused_standing(meaning: float | None, evidence: float) -> float:
     """
     standing = 0.0 if meaning is None else meaning
     return standing if evidence <= 0 else standing_of(surprise(standing) + evidence)
+
+
+def fused_standings(
+    meaning: NDArray[np.float32] | NDArray[np.float64], evidence: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``fused_standing`` of many (n,), to the last bit.
+
+    NumPy's own logarithms may differ from ``math``'s in that bit, and it knows no ``erfc``; called through
+    ``map``, those of ``math`` take a fraction of a microsecond each.
+    """
+    fused = meaning.astype(np.float64)
+    told = np.flatnonzero(evidence > 0)
+    if not len(told):
+        return fused
+    usual, nats = fused[told], evidence[told]
+    tails = 0.5 * _each(math.erfc, np.minimum(usual, _FAR) / math.sqrt(2))
+    total = nats - _each(math.log, tails)
+    chances = _each(math.exp, -np.minimum(total, _FARTHEST))
+    told_standings = -_each(_NORMAL.inv_cdf, np.minimum(np.maximum(chances, 1e-300), 1 - 1e-16))
+    for place in np.flatnonzero((usual > _FAR) | (total > _FARTHEST)).tolist():
+        told_standings[place] = fused_standing(float(usual[place]), float(nats[place]))
+    fused[told] = told_standings
+    return fused
+
+
+def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.fromiter(map(function, values.tolist()), np.float64, len(values))
 
 
 def fuse(meaning: Mapping[K, float], evidence: Mapping[K, float]) -> list[tuple[K, float]]:

@@ -13,10 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from bindsearch.errors import SettingsError
+from bindsearch.folders import (
+    LIBRARY_VARIABLE,
+    MODELS_VARIABLE,
+    SETTINGS_FILE,
+    library_folder,
+    models_folder,
+)
 
-SETTINGS_FILE = "settings.toml"
-LIBRARY_VARIABLE = "BINDSEARCH_LIBRARY"
-MODELS_VARIABLE = "BINDSEARCH_MODELS"
+__all__ = [
+    "LIBRARY_VARIABLE",
+    "MODELS_VARIABLE",
+    "SETTINGS_FILE",
+    "LoadSettings",
+    "Settings",
+    "WatchSettings",
+    "library_folder",
+    "models_folder",
+]
 
 _MAY_BE_ZERO = ("threads", "sound_overlap", "max_load", "port", "unload_minutes")
 
@@ -116,26 +130,6 @@ class Settings(LoadSettings):
         if hasattr(os, "sched_getaffinity"):
             return self.threads or len(os.sched_getaffinity(0))
         return self.threads or os.cpu_count() or 1
-
-
-def library_folder(named: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of the library: ``named``, or the environment's, or the user's own."""
-    chosen = named or os.environ.get(LIBRARY_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_data_path
-
-    return user_data_path("bindsearch", appauthor=False) / "library"
-
-
-def models_folder() -> Path:
-    """The folder of the models that were pulled: the environment's, or the user's own."""
-    chosen = os.environ.get(MODELS_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_data_path
-
-    return user_data_path("bindsearch", appauthor=False) / "models"
 
 
 def _check(

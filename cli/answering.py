@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bindsearch.answers import SearchOptions
 from bindsearch.cli.common import FOUND_NOTHING, Json, say
+from bindsearch.cli.options import bundle
 from bindsearch.cli.wording import WordOptions, ranked_by
+from bindsearch.options import SearchOptions
 
 if TYPE_CHECKING:
     from bindsearch.answers import Answer
 
 
-@dataclass(frozen=True, slots=True)
+@bundle
 class RankingOptions:
     """How hits are ranked, and which of them are hits of their own."""
 
@@ -53,7 +53,7 @@ class RankingOptions:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@bundle
 class OutputOptions:
     """In what form hits are printed."""
 
@@ -66,6 +66,19 @@ class OutputOptions:
             "--thumbnails/--no-thumbnails", help="Pictures in the table. Default: if the terminal can."
         ),
     ] = None
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether hits are printed as people read them, not as programs do."""
+        return not (self.as_json or self.paths or self.null)
+
+    def prepare(self) -> None:
+        """Import what prints hits, before there are any."""
+        import bindsearch.cli.tables  # noqa: F401
+
+        if self.is_for_people and sys.stdout.isatty():
+            import rich.console
+            import rich.table  # noqa: F401
 
 
 def write_answer(
@@ -85,8 +98,7 @@ def write_answer(
     else:
         write_hits(answer, output.thumbnails, preview)
     sys.stdout.flush()
-    for_people = not (output.as_json or output.paths or output.null)
-    if for_people or not answer.has_vectors:
+    if output.is_for_people or not answer.has_vectors:
         say(context, ranked_by(answer.used, has_vectors=answer.has_vectors))
     if answer.judged and weak:
         say(context, _weakness(answer))

@@ -40,7 +40,7 @@ class Context:
 
     def folder(self) -> Path:
         """The folder of the library that these options name."""
-        from bindsearch.settings import library_folder
+        from bindsearch.folders import library_folder
 
         return library_folder(self.library)
 

@@ -4,13 +4,14 @@
 ``filter``.
 """
 
-from __future__ import annotations
+# Annotations are values here: as text, Typer's options would have to be compiled one by one at each start.
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bindsearch.cli.options import bundle
 from bindsearch.modality import Modality
 from bindsearch.wishes import Wishes
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bindsearch.index.filters import Filter
 
 
-@dataclass(frozen=True, slots=True)
+@bundle
 class FilterOptions:
     """What a command line asks of hits; nothing, by default."""
 
@@ -83,7 +84,7 @@ class FilterOptions:
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         return Wishes.of({name: value for name, value in given.items() if value is not None})
 
-    def filter(self, *, sequence: bool = False) -> Filter:
+    def filter(self, *, sequence: bool = False) -> "Filter":
         """The filter that is read of it (see ``filter_of``). Raises QueryError."""
         from bindsearch.index.wishing import filter_of
 

@@ -1,7 +1,7 @@
 """Options that several commands share, declared once as dataclasses.
 
 A command takes ``filters: FilterOptions`` as one parameter, and on the command line every field of that
-dataclass is an option. The fields are annotated as Typer's own parameters are, and have defaults.
+``bundle`` is an option. The fields are annotated as Typer's own parameters are, and have defaults.
 """
 
 from __future__ import annotations
@@ -9,10 +9,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+T = TypeVar("T")
+
+
+@dataclass_transform(eq_default=False, frozen_default=True)
+def bundle(kind: type[T]) -> type[T]:
+    """A dataclass of options. To type checkers it is frozen.
+
+    Nobody compares or prints it, and the methods that ``dataclass`` would compile for that, and to hold
+    assignments up, take a command a millisecond for each class.
+    """
+    return dataclass(slots=True, eq=False, repr=False)(kind)
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

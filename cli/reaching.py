@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _MAY_BE_STDIN = re.compile(r"""\s*-\s*|.*:["']?-["']?.*""", re.DOTALL)
 
 
-def find_daemon(context: Context) -> Daemon | None:
-    """The daemon that answers as this command would."""
+def find_daemon(context: Context, meanwhile: Callable[[], object] | None = None) -> Daemon | None:
+    """The daemon that answers as this command would; ``meanwhile`` is called while it works."""
     folder = context.folder()
     from bindsearch.remote.client import Daemon
 
-    return Daemon.find(folder)
+    return Daemon.find(folder, meanwhile=meanwhile)
 
 
 def preview_of(context: Context, daemon: Daemon) -> Callable[[int, int], Path]:

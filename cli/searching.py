@@ -11,9 +11,9 @@ import typer
 from bindsearch.cli.answering import OutputOptions, RankingOptions, write_answer
 from bindsearch.cli.common import Context, one_line_errors
 from bindsearch.cli.filtering import FilterOptions
+from bindsearch.cli.following import SequenceOptions
 from bindsearch.cli.options import expanded
 from bindsearch.cli.reaching import find_daemon, preview_of, spooled
-from bindsearch.cli.sequencing import SequenceOptions, run
 from bindsearch.cli.wording import WordOptions
 from bindsearch.errors import DaemonGone, QueryError
 from bindsearch.wishes import timespan_within
@@ -71,6 +71,8 @@ def search(
     gc.disable()  # one search leaves little garbage, and looking for it takes a tenth of its time
     near, follows = bool(filters.near), sequence.is_sequence
     if sequence.asked:
+        from bindsearch.cli.sequencing import run
+
         within = timespan_within(filters.within or (), near=near, sequence=follows)
         run(
             context,
@@ -88,7 +90,7 @@ def search(
     if not query:
         raise QueryError("the query is empty", hint='write what to find, as in "a dog on the beach"')
     words.check()
-    daemon = find_daemon(context.obj)
+    daemon = find_daemon(context.obj, output.prepare)
     if daemon is not None:
         with daemon, spooled([] if words.exact else [query], filters.filter) as stdin:
             try:

@@ -1,7 +1,7 @@
-"""Options of ``search`` that have to do with time: what came next, and what was about.
+"""Searches of ``search`` that have to do with time: what came next, and what was about.
 
-``SequenceOptions`` tells what is asked, ``write_sequences`` and ``write_neighbours`` print what is found: a
-table on a terminal, else lines whose columns are separated by tabs, JSON lines, or paths.
+``run`` asks what ``SequenceOptions`` tell; ``write_sequences`` and ``write_neighbours`` print what is found:
+a table on a terminal, else lines whose columns are separated by tabs, JSON lines, or paths.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bindsearch.answers import LEVEL, WITHIN
 from bindsearch.cli.common import FOUND_NOTHING, Context, print_json, printable, say
+from bindsearch.cli.following import SequenceOptions
 from bindsearch.cli.reaching import find_daemon, spooled
 from bindsearch.cli.tables import EXCERPT, place, write_paths
-from bindsearch.errors import DaemonGone, QueryError
+from bindsearch.errors import DaemonGone
 from bindsearch.when import format_instant, format_offset, parse_timespan
 from bindsearch.wishes import Wishes
 
@@ -28,56 +29,6 @@ if TYPE_CHECKING:
     from bindsearch.answers import Hit, MomentSequence, Neighbour
     from bindsearch.ingest.library import Library
     from bindsearch.query import Query
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceOptions:
-    """What a command line asks of time; nothing, by default."""
-
-    then: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--then",
-            metavar="QUERY",
-            help="What came next, at most --within later (10m); may be repeated for what came after that.",
-        ),
-    ] = None
-    before: Annotated[
-        str | None, typer.Option("--before", metavar="QUERY", help="What all of it came before.")
-    ] = None
-    around: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--around",
-            metavar="HIT SPAN",
-            help="What was about when a segment (@1234) or a file was: --around @1234 5m. Needs no QUERY.",
-        ),
-    ] = None
-
-    @property
-    def is_sequence(self) -> bool:
-        """Whether moments are asked for that came one after the other."""
-        return bool(self.then) or self.before is not None
-
-    @property
-    def asked(self) -> bool:
-        """Whether anything is asked of time."""
-        return self.is_sequence or self.around is not None
-
-    def queries(self, query: Sequence[str]) -> list[Sequence[str]]:
-        """The queries of a sequence in the order of time; ``query`` is the arguments of the first.
-
-        Raises QueryError where there is no first.
-        """
-        if self.around is not None:
-            hint = "look around one of the hits afterwards"
-            raise QueryError("--around does not go together with --then or --before", hint=hint)
-        if not query:
-            raise QueryError(
-                "there is nothing that comes first", hint='write as in "barking" --then "a door"'
-            )
-        last = [] if self.before is None else [self.before]
-        return [query, *([part] for part in [*(self.then or ()), *last])]
 
 
 def run(

@@ -195,7 +195,8 @@ def pause(
     """
     with _running(context) as daemon:
         daemon.pause(None if minutes is None else minutes * 60.0)
-    ending = "until 'bindsearch service resume'" if minutes is None else f"for {minutes:g} minutes"
+    span = "1 minute" if minutes == 1 else f"{minutes:g} minutes"
+    ending = "until 'bindsearch service resume'" if minutes is None else f"for {span}"
     say(context, f"indexing is paused {ending}")
 
 

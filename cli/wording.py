@@ -7,18 +7,18 @@ out, and no encoder is opened; ``--no-words`` leaves words out. Which of them ra
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bindsearch.cli.options import bundle
 from bindsearch.errors import QueryError
 
 if TYPE_CHECKING:
     from bindsearch.answers import Via
 
 
-@dataclass(frozen=True, slots=True)
+@bundle
 class WordOptions:
     """What a command line asks of words; by default they rank together with meaning."""
 

@@ -43,7 +43,7 @@ class Candidates:
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates], dimensions: int) -> Candidates:
-        """All of them, by the ids of their vectors."""
+        """All of them, part by part."""
         none, nobody = np.empty(0, np.int64), np.empty(0, bool)
         empty = cls(
             none,
@@ -55,8 +55,7 @@ class Candidates:
             nobody,
         )
         columns = zip(*(part._columns() for part in (empty, *parts)), strict=True)
-        whole = cls(*(np.concatenate(column) for column in columns))
-        return whole.chosen(np.argsort(whole.vectors))
+        return cls(*(np.concatenate(column) for column in columns))
 
     def __len__(self) -> int:
         return len(self.vectors)

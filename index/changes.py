@@ -79,7 +79,10 @@ class Move(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A path cannot be taken in; ``stat`` is None where there was nothing to stat."""
+    """A path cannot be taken in; ``stat`` is None where there was nothing to stat.
+
+    ``failed_at`` is when it was tried, in seconds since 1970 UTC; now if None.
+    """
 
     root_id: int
     path: str
@@ -87,6 +90,7 @@ class Fault(NamedTuple):
     reason: str
     stat: FileStat | None
     hint: str = ""
+    failed_at: float | None = None
 
 
 def store_contents(session: Session, space_id: int, batch: Sequence[NewContent]) -> list[int]:
@@ -154,7 +158,7 @@ def record_faults(session: Session, faults: Sequence[Fault]) -> None:
     unknown: dict[str, int | None] = dict.fromkeys(FileStat._fields)
     rows: Rows = [
         {"root_id": f.root_id, "path": f.path, "stage": f.stage, "reason": f.reason, "hint": f.hint}
-        | {"failed_at": time.time()}
+        | {"failed_at": time.time() if f.failed_at is None else f.failed_at}
         | (f.stat._asdict() if f.stat else unknown)
         for f in faults
     ]

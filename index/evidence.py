@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from bindsearch.fusion import KNOWN, NAMED_SHARE, WRITTEN_SHARE, surprise_of_words
+from bindsearch.index.fetching import fetched
 from bindsearch.index.filters import Filter, wanted_contents
-from bindsearch.index.words import Field, WordHit, contents_with, expected, fetched
+from bindsearch.index.words import Field, WordHit, contents_with, expected
 from bindsearch.modality import Modality
 from bindsearch.words import Word, WordQuery
 

@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
 from bindsearch.answers import Hit, State
+from bindsearch.index.fetching import as_json, fetched
 from bindsearch.index.filters import Filter, under
-from bindsearch.index.schema import contents, locations, roots, segments
+from bindsearch.index.schema import locations, roots
 from bindsearch.modality import Modality
 
 # SQLite allows 32,766 variables in a statement; hits are few, but k is the user's to choose.
 IDS_PER_STATEMENT = 10_000
+
+
+_SEGMENTS = """
+SELECT s.id, s.content_id, s.modality, s.start, s."end", s.first_line, s.last_line, s.text,
+    c.sha256, c.taken_at
+FROM json_each(?) AS asked
+CROSS JOIN segments AS s ON s.id = asked.value CROSS JOIN contents AS c ON c.id = s.content_id
+"""
+_PLACES = """
+SELECT l.content_id, r.path, l.path, l.state FROM json_each(?) AS asked
+CROSS JOIN locations AS l ON l.content_id = asked.value CROSS JOIN roots AS r ON r.id = l.root_id
+WHERE l.state IN (?, ?) ORDER BY l.state DESC, r.path, l.path
+"""
+
+
+class SegmentRow(NamedTuple):
+    """A segment with what a hit tells of its content."""
+
+    id: int
+    content_id: int
+    modality: str
+    start: float | None
+    end: float | None
+    first_line: int | None
+    last_line: int | None
+    text: str | None
+    sha256: bytes
+    taken_at: float | None
 
 
 class Place(NamedTuple):
@@ -26,14 +55,9 @@ class Place(NamedTuple):
     state: State
 
 
-def segments_of(catalog: Connection, segment_ids: Sequence[int]) -> dict[int, Row[Any]]:
+def segments_of(catalog: Connection, segment_ids: Sequence[int]) -> dict[int, SegmentRow]:
     """The segments that still exist of some, by id, with what a hit tells of their contents."""
-    found: dict[int, Row[Any]] = {}
-    for first in range(0, len(segment_ids), IDS_PER_STATEMENT):
-        some = segments.c.id.in_(segment_ids[first : first + IDS_PER_STATEMENT])
-        statement = select(segments, contents.c.sha256, contents.c.taken_at).join(contents).where(some)
-        found |= {row.id: row for row in catalog.execute(statement)}
-    return found
+    return {row[0]: SegmentRow(*row) for row in fetched(catalog, _SEGMENTS, as_json(segment_ids))}
 
 
 def paths_of(catalog: Connection, content_ids: Sequence[int], wanted: Filter) -> dict[int, list[Place]]:
@@ -41,21 +65,32 @@ def paths_of(catalog: Connection, content_ids: Sequence[int], wanted: Filter) ->
 
     Present locations come first, then by path.
     """
+    places: dict[int, list[Place]] = {}
+    for content, root, path, state in _located(catalog, content_ids, wanted):
+        places.setdefault(content, []).append(Place(root, path, State(state)))
+    return places
+
+
+def _located(
+    catalog: Connection, content_ids: Sequence[int], wanted: Filter
+) -> Iterator[tuple[int, str, str, str]]:
+    """Rows of content, root, path and state, the best first."""
+    if not wanted.folders:
+        given = as_json(content_ids), wanted.states[0], wanted.states[-1]
+        for content, root, path, state in fetched(catalog, _PLACES, *given):
+            yield content, os.fsdecode(root), os.fsdecode(path), state
+        return
     statement = (
         select(locations.c.content_id, roots.c.path.label("root"), locations.c.path, locations.c.state)
         .join(roots, roots.c.id == locations.c.root_id)
         .where(locations.c.content_id.in_(content_ids), locations.c.state.in_(wanted.states))
         .order_by(locations.c.state.desc(), roots.c.path, locations.c.path)
     )
-    if wanted.folders:
-        statement = statement.where(under(catalog, wanted.folders))
-    places: dict[int, list[Place]] = {}
-    for row in catalog.execute(statement):
-        places.setdefault(row.content_id, []).append(Place(row.root, row.path, State(row.state)))
-    return places
+    rows: Iterable[Any] = catalog.execute(statement.where(under(catalog, wanted.folders)))
+    yield from (tuple(row) for row in rows)
 
 
-def make_hit(score: float, segment: Row[Any], places: Sequence[Place]) -> Hit:
+def make_hit(score: float, segment: SegmentRow | Row[Any], places: Sequence[Place]) -> Hit:
     """Join what is known of one hit; ``places`` is not empty."""
     paths = [absolute(place.root, place.path) for place in places]
     return Hit(

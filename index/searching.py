@@ -7,10 +7,11 @@ better hit is folded into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,14 @@ from sqlalchemy import Connection
 
 from bindsearch.answers import Answer, Hit, SearchOptions, Via
 from bindsearch.errors import QueryError
-from bindsearch.fusion import fused_standing
+from bindsearch.fusion import fused_standings
 from bindsearch.index.candidates import Candidates, Kept, apart
 from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter, select_vectors
 from bindsearch.index.hits import absolute, make_hit, paths_of, segments_of
 from bindsearch.index.moments import Ids, Owners
 from bindsearch.index.tags import tags_of
-from bindsearch.index.vectors import Selection, VectorView
+from bindsearch.index.vectors import Found, Selection, VectorView
 from bindsearch.index.words import search_words
 from bindsearch.modality import Modality
 from bindsearch.ranking import Judge, Part
@@ -66,6 +67,13 @@ class Question:
         return cls(vector, (Part(kind, 1.0, vector),))
 
 
+class Nearest(NamedTuple):
+    """The ``asked`` nearest of each modality, as far as there are so many."""
+
+    asked: int
+    found: dict[Modality, Found]
+
+
 def search(
     catalog: Connection,
     view: VectorView,
@@ -85,8 +93,14 @@ def search(
     judge = view.backgrounds(references).judge(question.parts)
     words = options.words and not options.by_cosine and bool(question.words.wanted)
     asked = question.words if words else NO_WORDS
-    evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
-    looking = _Looking(catalog, view, judge, question, wanted, selection, options, evidence)
+    vector = question.vector if options.by_cosine else judge.vector
+    kinds = judge.levels.keys() & (wanted.modalities or judge.levels.keys())
+    scan = _Scan(view, vector, selection, kinds)
+    with ThreadPoolExecutor(1, "scan") as pool:  # half of the time goes into each of the two
+        first = pool.submit(scan.nearest, _first_count(k, options))
+        evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
+    scan.known = first.result()
+    looking = _Looking(catalog, view, judge, question, scan, options, evidence)
     kept, best = looking.kept(k)
     used = frozenset({Via.MEANING, Via.WORDS} if words else {Via.MEANING})
     judged = question.in_words or options.level is not None
@@ -122,6 +136,29 @@ def _check(k: int) -> None:
         raise QueryError(f"k is {k}, but at least one hit must be asked for")
 
 
+def _first_count(k: int, options: SearchOptions) -> int:
+    """How many of the nearest to ask for at first: some will turn out to be versions of others."""
+    return k if options.all_moments and options.duplicates else 4 * k
+
+
+@dataclass(slots=True, eq=False)
+class _Scan:
+    """Asks the view for the nearest of ``vector``; ``known`` is what it was asked for last."""
+
+    view: VectorView
+    vector: Vector
+    selection: Selection
+    kinds: Collection[Modality]
+    known: Nearest | None = None
+
+    def nearest(self, count: int) -> Nearest:
+        """The ``count`` nearest of each modality."""
+        if self.known is not None and self.known.asked == count:
+            return self.known
+        found = self.view.search(self.vector, count, self.selection, self.kinds)
+        return Nearest(count, found)
+
+
 @dataclass(slots=True, eq=False)
 class _Looking:
     """One search under way."""
@@ -130,14 +167,13 @@ class _Looking:
     view: VectorView
     judge: Judge
     question: Question
-    wanted: Filter
-    selection: Selection
+    scan: _Scan
     options: SearchOptions
     evidence: Evidence
 
     def kept(self, k: int) -> tuple[list[Kept], float | None]:
         """The ``k`` best candidates, asking for more until enough are apart; and the best standing."""
-        count = k if self.options.all_moments and self.options.duplicates else 4 * k
+        count = _first_count(k, self.options)
         told = self._told()
         while True:
             candidates, exhausted = self._candidates(count, told)
@@ -161,9 +197,7 @@ class _Looking:
 
         Also whether there are no more.
         """
-        vector = self.question.vector if self.options.by_cosine else self.judge.vector
-        judged = self.judge.levels.keys() & (self.wanted.modalities or self.judge.levels.keys())
-        found = self.view.search(vector, count, self.selection, judged)
+        found = self.scan.nearest(count).found
         ids = np.concatenate([one.ids for one in found.values()] or [np.empty(0, np.int64)])
         ranks = np.concatenate(
             [self._ranks(modality, one.scores) for modality, one in found.items()]
@@ -187,13 +221,13 @@ class _Looking:
             if numbers
         ]
         ids = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-        return ids[self.selection.allows(ids)]
+        return ids[self.scan.selection.allows(ids)]
 
     def _ranks(self, modality: Modality, scores: Vector) -> Vector:
         return scores if self.options.by_cosine else self.judge.standings(modality, scores)
 
     def _made(self, ids: Ids) -> Candidates:
-        """Candidates of the vectors ``ids``, in the order of these, without those that are gone."""
+        """Candidates of the vectors ``ids``, in no order, without those that are gone."""
         owners = self.view.moments.of_vectors(self.catalog, ids)
         parts = []
         for modality, (own, rows) in self.view.rows(owners.vectors).items():
@@ -201,7 +235,7 @@ class _Looking:
                 standings = self.judge.standings(modality, rows @ self.judge.vector)
                 here = owners.chosen(np.searchsorted(owners.vectors, own))
                 nats = self._nats(modality, here)
-                parts.append(Candidates.of(here, rows, _fused(standings, nats), nats > 0))
+                parts.append(Candidates.of(here, rows, fused_standings(standings, nats), nats > 0))
         return Candidates.joined(parts, len(self.question.vector))
 
     def _nats(self, modality: Modality, owners: Owners) -> NDArray[np.float64]:
@@ -210,20 +244,14 @@ class _Looking:
         return self.evidence.of_many(owners.segments, owners.contents, modality)
 
 
-def _fused(standings: Vector, nats: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standings (n,) with the evidence of words."""
-    fused = standings.astype(np.float64)
-    for place in np.flatnonzero(nats > 0).tolist():
-        fused[place] = fused_standing(float(standings[place]), float(nats[place]))
-    return fused
-
-
 def _in_order(ids: Ids, order: Ids) -> NDArray[np.intp]:
-    """Where in the sorted ``ids`` those of ``order`` lie, in its order."""
-    places = np.searchsorted(ids, order)
-    inside = places < len(ids)
-    inside[inside] = ids[places[inside]] == order[inside]
-    return places[inside]
+    """Where in ``ids`` those of ``order`` lie, in its order."""
+    if not len(ids):
+        return np.empty(0, np.intp)
+    by_id = np.argsort(ids)
+    places = by_id[np.minimum(np.searchsorted(ids, order, sorter=by_id), len(ids) - 1)]
+    here: NDArray[np.intp] = places[ids[places] == order]
+    return here
 
 
 def _hits(catalog: Connection, kept: Sequence[Kept], question: Question, wanted: Filter) -> Iterator[Hit]:

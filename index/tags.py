@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from bindsearch.index.fetching import as_json, fetched
 from bindsearch.index.hits import IDS_PER_STATEMENT
 from bindsearch.index.schema import TagSource, tags
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     Reader = Connection | Session
+
+_NAMES = """
+SELECT t.content_id, t.name FROM json_each(?) AS asked
+CROSS JOIN tags AS t ON t.content_id = asked.value ORDER BY t.name
+"""
 
 
 class NewTag(NamedTuple):
@@ -128,7 +134,11 @@ def rename_tag(session: Session, old: str, new: str) -> int:
 
 def tags_of(reader: Reader, content_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """The names that contents have, in alphabetical order, by content id; those without any are left out."""
-    return {key: tuple(tag.name for tag in found) for key, found in full_tags_of(reader, content_ids).items()}
+    catalog = reader if isinstance(reader, Connection) else reader.connection()
+    found: dict[int, tuple[str, ...]] = {}
+    for content, name in fetched(catalog, _NAMES, as_json(content_ids)):
+        found[content] = (*found.get(content, ()), name)
+    return found
 
 
 def full_tags_of(reader: Reader, content_ids: Sequence[int]) -> dict[int, list[Tag]]:

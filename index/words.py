@@ -23,6 +23,7 @@ from sqlalchemy import Column, Connection, func, select
 
 from bindsearch.answers import Hit, Via
 from bindsearch.fusion import KNOWN, evidence_of_words, surprise_of_words
+from bindsearch.index.fetching import fetched
 from bindsearch.index.filters import Filter, under, wanted_contents
 from bindsearch.index.hits import IDS_PER_STATEMENT, make_hit, paths_of, segments_of
 from bindsearch.index.remembering import remembered
@@ -50,6 +51,8 @@ WEIGHTS = {Field.NAME: 2.0, Field.FOLDER: 1.0, Field.TITLE: 2.0, Field.TAG: 2.0,
 # A ranking passes over words that so many hold: they tell nothing, and asking for them takes longest.
 _USUAL = dict.fromkeys(Field, 0.2) | {Field.TEXT: math.exp(-KNOWN)}
 _USUAL_COUNT = 100
+
+_COUNTED_WORDS = 4_096  # whose counts are remembered until the catalog changes
 
 _LOCATED = """
 SELECT l.content_id FROM file_words CROSS JOIN locations AS l ON l.id = file_words.rowid / 4
@@ -244,12 +247,6 @@ def contents_with(catalog: Connection, word: Word, place: Field, wanted: Filter)
     return [row[0] for row in fetched(catalog, _CONTENTS[place], expression, *_states(place, wanted))]
 
 
-def fetched(catalog: Connection, statement: str, *given: str | int) -> Sequence[Any]:
-    """The driver's own rows; SQLAlchemy's take several times as long."""
-    cursor = catalog.exec_driver_sql(statement, given).cursor
-    return [] if cursor is None else cursor.fetchall()
-
-
 def _states(place: Field, wanted: Filter) -> tuple[str, ...]:
     """The parameters of a statement of ``_CONTENTS`` beside the expression: two states."""
     return () if place in (Field.TITLE, Field.TAG) else (wanted.states[0], wanted.states[-1])
@@ -288,6 +285,15 @@ def _tells(place: Field, count: int, chance: float) -> bool:
 
 def _counts(catalog: Connection, word: Word) -> dict[Field, int]:
     """How many locations, contents, tags and segments hold ``word``, without those that are none."""
+    known: dict[str, dict[Field, int]] = remembered(catalog, "counts of words", dict)
+    if word.match not in known:
+        if len(known) >= _COUNTED_WORDS:
+            known.clear()
+        known[word.match] = _count(catalog, word)
+    return known[word.match]
+
+
+def _count(catalog: Connection, word: Word) -> dict[Field, int]:
     kinds = f"SELECT rowid % {_STRIDE}, count(*) FROM file_words WHERE file_words MATCH ? GROUP BY 1"
     found = fetched(catalog, kinds, f"{{name title tag}} : ({word.match})")
     counts = {_KINDS[kind]: count for kind, count in found}

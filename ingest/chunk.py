@@ -58,7 +58,7 @@ class Written:
     def again(self, job: Job) -> Known | Failed:
         """The same outcome for a copy that came too late for the transaction."""
         if self.failure is not None:
-            return Failed(job, self.failure.stage, self.failure.reason)
+            return Failed(job, self.failure.stage, self.failure.reason, at=self.failure.at)
         assert self.content_id is not None  # what did not fail is in the catalog
         return Known(job, self.content_id)
 
@@ -88,9 +88,9 @@ def write_chunk(session: Session, space_id: int, chunk: Sequence[Done], claims: 
     record_faults(
         session,
         [
-            Fault(job.root_id, job.path, entry.failure.stage, entry.failure.reason, job.stat, job.hint.key)
+            Fault(job.root_id, job.path, failure.stage, failure.reason, job.stat, job.hint.key, failure.at)
             for entry in written
-            if entry.failure is not None
+            if (failure := entry.failure) is not None
             for job in entry.jobs
         ],
     )

@@ -141,7 +141,7 @@ class Indexer:
         pipeline.run(jobs)
         self._check_pace()
         whole = any(target.prefix is None for target in targets)
-        self._tidy(views=whole or self._report.segments >= STALE_ROWS)
+        self._tidy(garbage=self._has_seen_all(targets), views=whole or self._report.segments >= STALE_ROWS)
 
     def _check_pace(self) -> None:
         if not self._run_options.pace.go_on():
@@ -217,13 +217,25 @@ class Indexer:
                 _drop_emptied_roots(session)
         return plan
 
-    def _tidy(self, *, views: bool) -> None:
+    def _has_seen_all(self, targets: Sequence[_Target]) -> bool:
+        """Whether no file can hold a content that no location is known to hold.
+
+        As long as one may, as where a file was replaced and its bytes lie under a name that is looked at
+        later, the content must stay: its tags, given by hand, would go with it.
+        """
+        walked = {target.root.path for target in targets if target.prefix is None}
+        with self._catalog.read() as catalog:
+            roots = set(catalog.scalars(select(Root.path)))
+        return roots <= walked and not self._report.restless
+
+    def _tidy(self, *, garbage: bool, views: bool) -> None:
         """Left out when a run is interrupted: garbage is not found, and a view catches up by itself.
 
         So it does with what a small run adds, for which the whole index would have to be read.
         """
-        with self._catalog.write() as session:
-            collect_garbage(session)
+        if garbage:
+            with self._catalog.write() as session:
+                collect_garbage(session)
         if not views:
             return
         # A full disk costs the next start some time, and nothing else.

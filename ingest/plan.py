@@ -54,6 +54,8 @@ from bindsearch.ingest.knowledge import Knowledge
 from bindsearch.ingest.walk import Entry, Problem
 from bindsearch.loaders import NO_HINT, Hint
 
+CLOCK_SECONDS = 0.05  # file systems go by a clock that stands still between two ticks
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -272,7 +274,7 @@ def _suffix(path: str) -> str:
 def _touched_since(path: str, moment: float) -> bool:
     """Whether anything but the bytes of a file has changed since ``moment``."""
     try:
-        return os.stat(path).st_ctime >= moment  # noqa: PTH116
+        return os.stat(path).st_ctime >= moment - CLOCK_SECONDS  # noqa: PTH116
     except OSError:
         return False
 

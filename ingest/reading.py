@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,13 +67,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job's file cannot be taken in; media already given are void."""
+    """The job's file cannot be taken in, as was found out ``at``; media already given are void."""
 
     job: Job
     stage: Stage
     reason: str
     claim: Claim | None = None
     changed: bool = False  # it was not the same from beginning to end, or is gone
+    at: float = field(default_factory=time.time)
 
 
 Item = Known | Decoded | Ended | Failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from bindsearch.fusion import (
     evidence_of_words,
     fuse,
     fused_standing,
+    fused_standings,
     reciprocal_ranks,
     standing_of,
     surprise,
@@ -95,3 +97,11 @@ def test_a_convex_sum_leads_from_one_ranking_to_the_other() -> None:
     assert next(iter(convex(meaning, words, 0.0)))[0] == 1
     assert next(iter(convex(meaning, words, 1.0)))[0] == 3
     assert convex({}, {}, 0.5) == []
+
+
+@given(st.lists(st.tuples(st.floats(-9, 60, width=32), st.floats(0, 900)), max_size=40))
+def test_standings_fused_side_by_side_are_those_fused_one_by_one(given_: list[tuple[float, float]]) -> None:
+    meaning = np.array([one for one, _ in given_], np.float32)
+    evidence = np.array([nats for _, nats in given_], np.float64)
+    alone = [fused_standing(float(one), float(nats)) for one, nats in zip(meaning, evidence, strict=True)]
+    assert fused_standings(meaning, evidence).tolist() == alone

@@ -67,6 +67,7 @@ HEAVY = {
 LIGHT = ("bindsearch.cli",)
 LIGHT_MODULES = {
     *("bindsearch", "bindsearch.__main__", "bindsearch.answers", "bindsearch.errors", "bindsearch.here"),
+    *("bindsearch.folders", "bindsearch.options"),
     *("bindsearch.modality", "bindsearch.remote", "bindsearch.remote.address", "bindsearch.remote.client"),
     *("bindsearch.remote.http", "bindsearch.remote.status", "bindsearch.remote.wire", "bindsearch.wishes"),
     *("bindsearch.query", "bindsearch.query.files", "bindsearch.query.grammar", "bindsearch.query.meaning"),

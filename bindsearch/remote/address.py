@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from bindsearch.settings import SETTINGS_FILE
+from bindsearch.folders import SETTINGS_FILE
 
 ADDRESS_FILE = "daemon.json"
 SOCKET_FILE = "daemon.sock"

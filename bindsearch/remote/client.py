@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import bindsearch
-from bindsearch.answers import Answer, MomentSequence, Neighbour, SearchOptions
 from bindsearch.errors import DaemonGone
+from bindsearch.options import SearchOptions
 from bindsearch.remote.address import Address, settings_mark, zone_mark
 from bindsearch.remote.http import ask, gone
-from bindsearch.remote.wire import answer_of, error_of, neighbour_of, sequence_of
 from bindsearch.wishes import Wishes
 
 if TYPE_CHECKING:
+    from bindsearch.answers import Answer, MomentSequence, Neighbour
     from bindsearch.remote.status import DaemonStatus
 
 __all__ = ["Daemon", "DaemonGone"]
@@ -37,22 +37,28 @@ T = TypeVar("T")
 class Daemon:
     """One daemon that listens. Names of files in queries and wishes are those of this process's folder."""
 
-    def __init__(self, address: Address, connection: socket.socket) -> None:
+    def __init__(
+        self, address: Address, connection: socket.socket, meanwhile: Callable[[], object] | None = None
+    ) -> None:
         self.address = address
+        self._meanwhile = meanwhile
         self._connection: socket.socket | None = connection
 
     @classmethod
-    def find(cls, folder: Path, *, anyhow: bool = False) -> Self | None:
+    def find(
+        cls, folder: Path, *, anyhow: bool = False, meanwhile: Callable[[], object] | None = None
+    ) -> Self | None:
         """The daemon of the library in ``folder``, if one listens whose answers are the library's own.
 
         It is of the same version, serves this very folder by the settings that are there now, and has the
         same home and local time; ``anyhow`` takes any that listens, to ask for its status or to give orders.
+        ``meanwhile`` is called while the daemon works on a request, for what its answer will need.
         """
         address = Address.read(folder) if hasattr(socket, "AF_UNIX") else None
         if address is None or address.socket is None or not (anyhow or _agrees(address, folder)):
             return None
         connection = _connect(address.socket)
-        return None if connection is None else cls(address, connection)
+        return None if connection is None else cls(address, connection, meanwhile)
 
     def close(self) -> None:
         """Let go of the connection; a further request makes another."""
@@ -83,7 +89,10 @@ class Daemon:
             "options": asdict(options or SearchOptions()),
             **_place(stdin),
         }
-        return _read(answer_of, self._ask("POST", "/v1/search", asked))
+        told = self._ask("POST", "/v1/search", asked)
+        from bindsearch.remote.wire import answer_of
+
+        return _read(answer_of, told)
 
     def search_sequence(
         self,
@@ -105,6 +114,8 @@ class Daemon:
             **_place(stdin),
         }
         told = self._ask("POST", "/v1/search/sequence", asked)
+        from bindsearch.remote.wire import sequence_of
+
         return _read(lambda found: [sequence_of(one) for one in found["sequences"]], told)
 
     def search_around(
@@ -127,6 +138,8 @@ class Daemon:
             **_place(stdin),
         }
         told = self._ask("POST", "/v1/search/around", asked)
+        from bindsearch.remote.wire import neighbour_of
+
         return _read(lambda found: [neighbour_of(one) for one in found["neighbours"]], told)
 
     def preview(self, segment_id: int, side: int = 256) -> Path:
@@ -163,13 +176,22 @@ class Daemon:
         if not connection:
             raise gone("nobody listens")
         with connection:
-            answer = ask(connection, method, path, body)
+            answer = ask(connection, method, path, body, meanwhile=self._prepare)
         if answer.status == _OK:
             return answer.body
         told = answer.body.get("error") if isinstance(answer.body, dict) else None
         if told is None:
             raise gone(f"it refuses this request, with status {answer.status}")
+        from bindsearch.remote.wire import error_of
+
         raise _read(error_of, told)
+
+    def _prepare(self) -> None:
+        """Import what reads an answer, which takes as long as a search does: while one is being made."""
+        import bindsearch.remote.wire  # noqa: F401
+
+        if self._meanwhile is not None:
+            self._meanwhile()
 
 
 def _read(read: Callable[[Any], T], told: Any) -> T:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bindsearch.errors import DaemonGone
@@ -27,14 +28,25 @@ class Response(NamedTuple):
     body: Any
 
 
-def ask(connection: socket.socket, method: str, path: str, body: Any = None) -> Response:
+def ask(
+    connection: socket.socket,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    meanwhile: Callable[[], object] | None = None,
+) -> Response:
     """Send one request and wait for its answer; the connection is of no use afterwards.
+
+    ``meanwhile`` is called when it has been sent, while the server works.
 
     Raises DaemonGone for whatever is not a whole answer.
     """
     try:
         connection.settimeout(LOOK_SECONDS if body is None else FIRST_SECONDS)
         connection.sendall(_request(method, path, body))
+        if meanwhile is not None:
+            meanwhile()
         received = connection.recv(1 << 16)
         connection.settimeout(LAST_SECONDS)
         parts = [received]

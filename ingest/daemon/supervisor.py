@@ -30,7 +30,7 @@ from bindsearch.errors import BindsearchError, LibraryBusy, LibraryMissing, Quer
 from bindsearch.index.overview import root_paths
 from bindsearch.index.paths import descends
 from bindsearch.index.store import Store
-from bindsearch.ingest.daemon.agenda import LONGEST_PAUSE, Agenda
+from bindsearch.ingest.daemon.agenda import Agenda
 from bindsearch.ingest.daemon.hand import Hand
 from bindsearch.ingest.daemon.ledger import Ledger
 from bindsearch.ingest.daemon.manners import Manners
@@ -45,6 +45,7 @@ LOOK_SECONDS = 2.0  # between two looks at the catalog's roots, the battery and 
 SLICE_SECONDS = 60.0  # a run lets go of the library after so long, so that others may write
 WORKER_IDLE_SECONDS = 60.0
 WORKER_STOP_SECONDS = 3.0
+SWEEP_SECONDS = 3600.0  # between two walks of all roots in one run, which alone can tell what is garbage
 BUSY = LibraryBusy.__name__
 BUSY_SECONDS = 10.0  # between two tries while another program writes to the library
 
@@ -72,6 +73,7 @@ class _State:
     known_roots: tuple[Path, ...] = ()
     new_roots: list[Path] = field(default_factory=list)  # not in the catalog yet
     looked_at: float = float("-inf")
+    swept_at: float = field(default_factory=time.monotonic)
 
 
 class Supervisor:
@@ -195,6 +197,9 @@ class Supervisor:
             state.known_roots = roots
             state.new_roots = [root for root in state.new_roots if root not in roots]
             self._watcher.set_roots(self._roots())
+        if now - state.swept_at >= SWEEP_SECONDS and self._is_settled():
+            state.swept_at = now
+            self._agenda.add(roots)
         if self._may_index(now):
             self._hand.resume()
         else:
@@ -253,10 +258,13 @@ class Supervisor:
         log.info("reconciled", extra=told | {"seconds": ended.report.get("seconds")})
 
     def _failed(self, fault: Fault, now: float) -> None:
-        longest = BUSY_SECONDS if fault.kind == BUSY else LONGEST_PAUSE
-        pause = self._agenda.failed(now, longest)
         self._state.fault = fault
-        log.warning("indexing failed", extra={"fault": str(fault), "again_in": pause})
+        if fault.kind == BUSY:
+            pause = self._agenda.failed(now, BUSY_SECONDS)
+            log.info("another program writes to the library", extra={"again_in": pause})
+        else:
+            pause = self._agenda.failed(now)
+            log.warning("indexing failed", extra={"fault": str(fault), "again_in": pause})
 
     def _activity(self, now: float) -> tuple[Activity, str | None]:
         state = self._state

@@ -12,13 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from bindsearch.answers import Hit, MomentSequence, Neighbour, State
+from bindsearch.cli.following import SequenceOptions
 from bindsearch.cli.options import expanded
-from bindsearch.cli.sequencing import (
-    SequenceOptions,
-    format_signed,
-    write_neighbours,
-    write_sequences,
-)
+from bindsearch.cli.sequencing import format_signed, write_neighbours, write_sequences
 from bindsearch.cli.tables import place
 from bindsearch.errors import QueryError
 from bindsearch.modality import Modality

@@ -54,3 +54,21 @@ def test_a_wish_that_is_not_renewed_is_none(tmp_path: Path) -> None:
     assert is_wanted(tmp_path)
     os.utime(wish, (1, 1))
     assert not is_wanted(tmp_path)
+
+
+def test_a_holder_that_gives_way_is_waited_for_without_being_asked_to(tmp_path: Path) -> None:
+    had = threading.Event()
+
+    def write() -> None:
+        with writer_lock(tmp_path):
+            had.set()
+
+    writer = threading.Thread(target=write)
+    with writer_lock(tmp_path, gives_way=True):
+        writer.start()
+        deadline = time.monotonic() + 60
+        while not is_wanted(tmp_path):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    writer.join(60)
+    assert had.is_set()

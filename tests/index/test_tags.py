@@ -123,4 +123,4 @@ def test_nothing_given_is_nothing_done(store: Store) -> None:
 def test_more_contents_than_a_statement_holds_can_be_asked_for(store: Store) -> None:
     put(store, HAND, NewTag(3, "x"))
     with store.catalog.read() as catalog:
-        assert tags_of(catalog, [*range(1000, 35_000), 3]) == {3: ("x",)}
+        assert tags_of(catalog, [*range(1000, 35_000), 3, 3]) == {3: ("x",)}
