@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+# SQLite allows 32,766 variables in a statement; hits are few, but k is the user's to choose.
+IDS_PER_STATEMENT = 10_000
 
 
 def fetched(catalog: Connection, statement: str, *given: str | int) -> Sequence[Any]:
@@ -28,6 +32,13 @@ def fetched(catalog: Connection, statement: str, *given: str | int) -> Sequence[
         raise DBAPIError.instance(statement, given, error, sqlite3.Error) from error
     finally:
         cursor.close()
+
+
+def portions(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """``numbers`` in portions that one statement can take as variables."""
+    rest = iter(numbers)
+    while some := list(islice(rest, IDS_PER_STATEMENT)):
+        yield some
 
 
 def as_json(ids: Collection[int]) -> str:

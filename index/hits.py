@@ -15,10 +15,6 @@ from bindsearch.index.filters import Filter, under
 from bindsearch.index.schema import locations, roots
 from bindsearch.modality import Modality
 
-# SQLite allows 32,766 variables in a statement; hits are few, but k is the user's to choose.
-IDS_PER_STATEMENT = 10_000
-
-
 _SEGMENTS = """
 SELECT s.id, s.content_id, s.modality, s.start, s."end", s.first_line, s.last_line, s.text,
     c.sha256, c.taken_at

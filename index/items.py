@@ -16,8 +16,8 @@ import numpy as np
 from sqlalchemy import Connection, Row, Select, func, select
 
 from bindsearch.encoders.protocol import Space, Vectors
+from bindsearch.index.fetching import IDS_PER_STATEMENT
 from bindsearch.index.filters import Filter, select_vectors
-from bindsearch.index.hits import IDS_PER_STATEMENT
 from bindsearch.index.schema import contents, segments, spaces, vectors
 from bindsearch.index.vectors import Selection
 from bindsearch.modality import Modality

@@ -20,6 +20,8 @@ from bindsearch.modality import Modality
 
 Ids = NDArray[np.int64]
 
+MOST_GONE = 1_000  # and an eighth of the table: so many vectors that are gone are not worth a new table
+
 _KINDS = tuple(Modality)
 _KIND = " ".join(f"WHEN '{kind}' THEN {number}" for number, kind in enumerate(_KINDS))
 _COLUMNS = f"SELECT v.id, v.segment_id, s.content_id, CASE s.modality {_KIND} END FROM "
@@ -60,6 +62,7 @@ class Moments:
         self._space_id = space_id
         self._all: Owners | None = None
         self._new: list[NDArray[np.int64]] = []
+        self._gone: list[Ids] = []
         self._sorted: dict[str, tuple[Ids, NDArray[np.intp]]] = {}
         self._lock = threading.Lock()
 
@@ -72,13 +75,19 @@ class Moments:
         """Read the whole table."""
         table = Owners.of_rows(_rows(catalog, _ALL, {"space": self._space_id}))
         with self._lock:
-            self._all, self._new, self._sorted = table, [], {}
+            self._all, self._new, self._gone, self._sorted = table, [], [], {}
 
     def add(self, rows: NDArray[np.int64]) -> None:
         """Take in rows (n, 4), as ``Owners`` has columns, if the table is here."""
         with self._lock:
             if self._all is not None:
                 self._new.append(rows)
+
+    def forget(self, ids: Ids) -> None:
+        """Give up vectors that are gone, sooner or later: until then they are known and nowhere found."""
+        with self._lock:
+            if self._all is not None:
+                self._gone.append(ids)
 
     def among(self, mask: NDArray[np.bool_], kinds: Collection[Modality]) -> Ids:
         """The vectors, sorted, of contents that ``mask`` holds for: of ``kinds``, of all if there are none.
@@ -122,9 +131,12 @@ class Moments:
 
     def _table(self) -> Owners:
         assert self._all is not None
-        if self._new:
+        gone = sum(map(len, self._gone))
+        if self._new or gone > MOST_GONE + len(self._all.vectors) // 8:
             rows = np.concatenate([np.stack(self._all, axis=1), *self._new])
-            self._all, self._new, self._sorted = Owners.of_rows(rows), [], {}
+            if gone:
+                rows = rows[~np.isin(rows[:, 0], np.concatenate(self._gone))]
+            self._all, self._new, self._gone, self._sorted = Owners.of_rows(rows), [], [], {}
         return self._all
 
     def _within(self, name: str, ids: Collection[int]) -> Owners:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from bindsearch.index.fetching import as_json, fetched
-from bindsearch.index.hits import IDS_PER_STATEMENT
+from bindsearch.index.fetching import IDS_PER_STATEMENT, as_json, fetched
 from bindsearch.index.schema import TagSource, tags
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from bindsearch.answers import Neighbour
 from bindsearch.errors import QueryError
+from bindsearch.index.fetching import IDS_PER_STATEMENT
 from bindsearch.index.filters import Filter, descends, select_vectors
-from bindsearch.index.hits import IDS_PER_STATEMENT, Place, absolute, paths_of
+from bindsearch.index.hits import Place, absolute, paths_of
 from bindsearch.index.schema import contents, locations, roots, segments, spaces, vectors
 from bindsearch.modality import Modality
 

@@ -16,16 +16,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from heapq import nsmallest
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, func, select
 
 from bindsearch.answers import Hit, Via
 from bindsearch.fusion import KNOWN, evidence_of_words, surprise_of_words
-from bindsearch.index.fetching import fetched
+from bindsearch.index.fetching import fetched, portions
 from bindsearch.index.filters import Filter, under, wanted_contents
-from bindsearch.index.hits import IDS_PER_STATEMENT, make_hit, paths_of, segments_of
+from bindsearch.index.hits import make_hit, paths_of, segments_of
 from bindsearch.index.remembering import remembered
 from bindsearch.index.schema import locations, segments, tags
 from bindsearch.modality import Modality
@@ -329,7 +328,7 @@ def _contents(
         statement = statement.where(locations.c.state.in_(wanted.states))
         if wanted.folders:
             statement = statement.where(under(catalog, wanted.folders))
-    for some in _some(numbers):
+    for some in portions(numbers):
         yield from ((row[0], row[1]) for row in catalog.execute(statement.where(table.c.id.in_(some))))
 
 
@@ -362,7 +361,7 @@ def _let_through(
     if column is segments.c.content_id:
         statement = statement.add_columns(func.min(segments.c.ordinal).label("at"))
         statement = statement.group_by(segments.c.content_id, segments.c.modality).order_by("at")
-    for some in _some(sorted(numbers)):
+    for some in portions(sorted(numbers)):
         rows: Iterable[Any] = catalog.execute(statement.where(column.in_(some)))
         for row in rows:
             if any(mask[row.content_id] and (not kinds or row.modality in kinds) for mask, kinds in masks):
@@ -382,7 +381,7 @@ def _unwanted(catalog: Connection, asked: WordQuery, totals: dict[Field, int]) -
 def _holders(catalog: Connection, seen: _Sightings) -> set[int]:
     statement = select(segments.c.content_id)
     holders = set(seen.files)
-    for some in _some(seen.texts):
+    for some in portions(seen.texts):
         holders |= set(catalog.scalars(statement.where(segments.c.id.in_(some))))
     return holders
 
@@ -397,10 +396,3 @@ def _counted(catalog: Connection) -> dict[Field, int]:
     tables = ("contents", "locations", "segment_words_docsize")
     files, places, texts = (fetched(catalog, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
     return {Field.NAME: places, Field.FOLDER: places, Field.TITLE: files, Field.TAG: files, Field.TEXT: texts}
-
-
-def _some(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """``numbers`` in portions that one statement can take."""
-    rest = iter(numbers)
-    while some := list(islice(rest, IDS_PER_STATEMENT)):
-        yield some

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from bindsearch.errors import DamagedFile, MediaError, QueryError
-from bindsearch.index.hits import IDS_PER_STATEMENT, absolute
+from bindsearch.index.fetching import IDS_PER_STATEMENT
+from bindsearch.index.hits import absolute
 from bindsearch.index.schema import contents, locations, roots, segments
 from bindsearch.loaders import LoadOptions, Surroundings
 from bindsearch.media import Media, Passage

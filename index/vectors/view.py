@@ -313,6 +313,7 @@ class VectorView:
             with self._lock.changing():
                 for index in self._indexes.values():
                     index.remove(gone)
+                self._moments.forget(gone)
                 self._last_tombstone = dead[-1][0]
                 self._unsaved += len(dead)
 

@@ -40,6 +40,7 @@ log = logging.getLogger("bindsearch.serving")
 THREADS = 4
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
+KEEP_SECONDS = 75  # a connection that nobody uses; one that closes just as it is used again fails a request
 
 _BACKLOG = 128
 _TURNS = 20
@@ -204,6 +205,7 @@ class Server:
             server_header=False,
             h11_max_incomplete_event_size=MOST_HEAD,
             date_header=False,
+            timeout_keep_alive=KEEP_SECONDS,
         )
         config.load()
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()

@@ -19,7 +19,7 @@ from bindsearch.index.candidates import Candidates, apart
 from bindsearch.index.catalog import CATALOG_FILE, Catalog
 from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter
-from bindsearch.index.moments import Moments, Owners, kind_of
+from bindsearch.index.moments import MOST_GONE, Moments, Owners, kind_of
 from bindsearch.index.remembering import remembered
 from bindsearch.index.schema import contents, locations, vectors
 from bindsearch.index.searching import Question
@@ -140,6 +140,20 @@ def test_the_table_of_moments_answers_as_the_catalog_does(catalog: Catalog) -> N
         assert len(found) == 2
     warm.add(np.array([[1000, 1001, 3, kind_of("text")]]))
     assert warm.among(mask, [Modality.TEXT]).tolist() == [*found.tolist(), 1000]
+
+
+def test_a_table_of_moments_does_not_grow_with_vectors_that_come_and_go(catalog: Catalog) -> None:
+    table, most = Moments(1), 0
+    with catalog.read() as connection:
+        table.load(connection)
+        for turn in range(20):
+            ids = np.arange(500 * turn + 1, 500 * turn + 501)
+            table.add(np.stack([ids, ids, ids, np.zeros_like(ids)], axis=1))
+            known = table.of_vectors(connection, np.arange(20_000)).vectors
+            assert set(ids) <= set(known.tolist())
+            most = max(most, len(known))
+            table.forget(ids)
+    assert most <= 2 * MOST_GONE
 
 
 def test_what_is_remembered_goes_when_anybody_writes(catalog: Catalog) -> None:

@@ -96,7 +96,7 @@ class Driver:
         except subprocess.TimeoutExpired:
             self.kill()
             raise Stuck(f"still there {STOP_SECONDS:g} s after it was asked to stop") from None
-        if status != 0:
+        if status not in (0, -how):  # the signal itself ends one that is still being loaded
             raise Stuck(f"ended with status {status}")
         seconds = time.monotonic() - started
         self._cut_lifeline()
