@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from bindsearch.fusion import KNOWN, NAMED_SHARE, WRITTEN_SHARE, surprise_of_words
-from bindsearch.index.fetching import fetched
+from bindsearch.index.fetching import as_json, fetched
 from bindsearch.index.filters import Filter, wanted_contents
 from bindsearch.index.words import Field, WordHit, contents_with, expected
 from bindsearch.modality import Modality
@@ -208,7 +208,7 @@ def _first_segments(catalog: Connection, contents: Ids, masks: Masks) -> tuple[I
     """Of each content the first segment that may be found, and that content."""
     first: dict[int, tuple[int, int]] = {}
     for mask, kinds in masks:
-        given = [json.dumps(contents[mask[contents]].tolist())] + ([json.dumps(list(kinds))] if kinds else [])
+        given = [as_json(contents[mask[contents]].tolist())] + ([json.dumps(list(kinds))] if kinds else [])
         statement = _FIRST.format(where=_OF_KINDS if kinds else "")
         for content, segment, ordinal in fetched(catalog, statement, *given):
             if content not in first or ordinal < first[content][0]:

@@ -23,6 +23,11 @@ class Notifier:
         self.watchdog_seconds = _watchdog_seconds(known) if self._address else None
         """How often ``alive`` is to be called at least; None if the manager does not ask for it."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager to speak to."""
+        return self._address is not None
+
     def ready(self, doing: str = "") -> None:
         """The daemon answers from now on."""
         self._send(f"READY=1\n{_status(doing)}")

@@ -91,6 +91,8 @@ class _Daemon:
         return replace(status, searches=self.server.searches, loaded=self.server.loaded)
 
     def _say(self) -> None:
+        if not self.notifier.is_heard:
+            return
         status = self._supervisor.status()
         doing = f"{status.activity}: {status.why}" if status.why else str(status.activity)
         if status.queue:

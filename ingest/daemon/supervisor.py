@@ -167,7 +167,7 @@ class Supervisor:
                 memory=resident_bytes(),
                 worker_memory=self._hand.memory(),
                 roots=tuple(self._watcher.roots()),
-                degraded=tuple(self._degraded()),
+                degraded=tuple(self._watcher.degraded()),
             )
 
     def _step(self, now: float) -> None:
@@ -181,7 +181,7 @@ class Supervisor:
         for due in self._watcher.take_due(now):
             log.debug("due", extra={"path": str(due.path), "reason": due.reason})
             self._agenda.add([due.path])
-        if self._may_index(now) and not self._hand.is_busy:
+        if self._may_index() and not self._hand.is_busy:
             self._give_work(now)
 
     def _look_around(self, now: float) -> None:
@@ -200,7 +200,7 @@ class Supervisor:
         if now - state.swept_at >= SWEEP_SECONDS and self._is_settled():
             state.swept_at = now
             self._agenda.add(roots)
-        if self._may_index(now):
+        if self._may_index():
             self._hand.resume()
         else:
             self._hand.pause()
@@ -280,14 +280,11 @@ class Supervisor:
             return Activity.WAITING if busy else Activity.STALLED, str(state.fault)
         return Activity.INDEXING if self._hand.is_busy else Activity.IDLE, None
 
-    def _degraded(self) -> list[str]:
-        return self._watcher.degraded()
-
     def _is_settled(self) -> bool:
         nothing_left = not len(self._agenda) and not self._hand.is_busy and self._heard.empty()
         return nothing_left and not self._state.new_roots and self._watcher.settled
 
-    def _may_index(self, now: float) -> bool:
+    def _may_index(self) -> bool:
         return self._state.paused_until is None and self._state.manners is None
 
     def _pause(self, seconds: float | None) -> None:
@@ -297,7 +294,7 @@ class Supervisor:
 
     def _resume(self) -> None:
         self._state.paused_until = None
-        if self._state.manners is None:
+        if self._may_index():
             self._hand.resume()
         log.info("resumed")
 
