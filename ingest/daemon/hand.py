@@ -102,16 +102,19 @@ class _Child:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def close(self) -> int:
-        """See it to its end, which must have begun, and let go of the pipes; its exit status."""
+    def last_status(self) -> int:
+        """See it to its end, which must have begun; its exit status."""
         status = self._process.wait()
         self._listener.join()
+        return status
+
+    def close(self) -> None:
+        """Let go of the pipes; nothing can be sent from then on."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             with suppress(OSError):  # an order that it never read
                 pipe.close()
         os.close(self._lifeline)
-        return status
 
     def complaint(self) -> str:
         """The last thing that it wrote to standard error."""
@@ -257,9 +260,10 @@ class Hand:
         """Pass on what the worker says, to its end."""
         for line in child.events():
             self._pass_on(child, line)
-        status = child.close()
+        status = child.last_status()
         end: Ended | None = None
-        with self._lock:
+        with self._lock:  # whoever still finds it here may send, to pipes that are open
+            child.close()
             self._child = None
             stopping, self._stopping = self._stopping, False
             if self._work is not None:

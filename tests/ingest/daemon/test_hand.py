@@ -184,6 +184,16 @@ def test_a_command_that_does_not_exist_is_said_to_be_so(tmp_path: Path, heard: H
     assert not hand.is_busy
 
 
+def test_work_given_just_when_the_worker_ends_is_done_by_the_next_one(tmp_path: Path, heard: Heard) -> None:
+    one_work_each = 'read order; sleep 0.001; echo \'{"event": "Ended"}\'; exit 0'
+    hand = Hand(tmp_path, on_event=heard.put, command=["sh", "-c", one_work_each, "sh"])
+    for turn in range(200):
+        hand.run(Work())
+        assert until(heard, Ended)[1] == Ended()
+        time.sleep(turn % 10 / 2000)
+    hand.stop(PATIENCE)
+
+
 def test_a_slice_ends_when_somebody_else_wants_to_write(tmp_path: Path) -> None:
     pace = SlicePace(Orders(), OthersLoad(), 0.0, 1000.0, tmp_path, lambda _: None)
     assert pace.begin()
