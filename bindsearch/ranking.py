@@ -94,6 +94,7 @@ class Backgrounds:
     sizes: Mapping[Modality, int]
     references: Rows | None = None
     _usual: dict[Modality, dict[Modality, Usual]] = field(default_factory=dict)
+    _means: dict[Modality, NDArray[np.float64]] = field(default_factory=dict)
 
     def judge(self, parts: Sequence[Part]) -> Judge:
         """The scale of the query that is the sum of ``parts``."""
@@ -123,9 +124,15 @@ class Backgrounds:
 
     def _background(self, modality: Modality, centred: NDArray[np.float64], usual: Usual) -> float:
         """The mean over the items of ``modality``, as far as it is believed."""
-        away = float((self.samples[modality] @ centred).mean()) - usual.mean
+        away = float(self._mean(modality) @ centred) - usual.mean
         size = self.sizes[modality]
         return usual.mean + float(np.clip(away, -usual.drift, usual.drift)) * size / (size + BELIEVED)
+
+    def _mean(self, modality: Modality) -> NDArray[np.float64]:
+        """The mean of the sample, whose score is the mean of the sample's; reckoned once."""
+        if modality not in self._means:
+            self._means[modality] = self.samples[modality].mean(axis=0, dtype=np.float64)
+        return self._means[modality]
 
     def _usual_of(self, parts: Sequence[Part], modality: Modality) -> Usual:
         """What is usual for a sum: its terms are taken as independent, so that their variances add up."""

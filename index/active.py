@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, or_, select
 
 from bindsearch.encoders.protocol import Space
+from bindsearch.index.remembering import remembered
 from bindsearch.index.schema import (
     Role,
     Stage,
@@ -54,7 +55,11 @@ def read_active(catalog: Connection, default: str) -> ActiveSpaces:
 
 def answering_name(catalog: Connection) -> str | None:
     """The name of the space that answers, None as long as none was chosen."""
-    return catalog.scalar(select(active_spaces.c.name).where(active_spaces.c.role == Role.ANSWERING))
+
+    def read() -> str | None:
+        return catalog.scalar(select(active_spaces.c.name).where(active_spaces.c.role == Role.ANSWERING))
+
+    return remembered(catalog, "answering", read)
 
 
 def find_filling(catalog: Connection) -> str | None:

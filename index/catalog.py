@@ -171,7 +171,8 @@ def _of_another_version(folder: Path, version: str | None) -> LibraryDamaged:
 
 
 def _make_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS})
+    # What is remembered goes with a connection, so that the one that was used last is the one to use again.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, pool_use_lifo=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine

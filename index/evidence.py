@@ -134,6 +134,8 @@ class _Sightings:
         return cls(word, usual, ids, own, texts, chances[Field.TEXT])
 
 
+_MOST_PATTERNS = 1 << 40  # of words that files hold; a word more makes at most five times as many
+
 _NONE = np.empty(0, np.int64)
 _NO_NATS = np.empty(0, np.float64)
 
@@ -171,14 +173,18 @@ def _named(found: Sequence[_Sightings]) -> tuple[Ids, Nats]:
     files = np.unique(np.concatenate([_NONE, *(one.files for one in found)]))
     chances = np.empty((len(found), len(files)))
     there = np.zeros((len(found), len(files)), bool)
-    pattern = np.zeros(len(files), np.int64)
+    pattern, patterns = np.zeros(len(files), np.int64), 1
     for number, one in enumerate(found):
         places = np.searchsorted(files, one.files)
         chances[number] = one.usual
         chances[number, places] = one.chances
         there[number, places] = True
-        _, code = np.unique(np.where(there[number], chances[number], 2.0), return_inverse=True)
-        _, pattern = np.unique(pattern * (1 + code.max(initial=0)) + code, return_inverse=True)
+        kinds, kind = np.unique(one.chances, return_inverse=True)
+        pattern[places] += patterns * (1 + kind)
+        patterns *= 1 + len(kinds)
+        if patterns > _MOST_PATTERNS:  # many words: numbered anew
+            pattern = np.unique(pattern, return_inverse=True)[1]
+            patterns = 1 + int(pattern.max(initial=0))
     _, first, back = np.unique(pattern, return_index=True, return_inverse=True)
     weights = [one.word.weight for one in found]
     nats = [surprise_of_words(there[:, at].tolist(), chances[:, at].tolist(), weights) for at in first]

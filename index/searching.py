@@ -7,11 +7,11 @@ better hit is folded into it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,12 @@ from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter, select_vectors
 from bindsearch.index.hits import absolute, make_hit, paths_of, segments_of
 from bindsearch.index.moments import Ids, Owners
+from bindsearch.index.nearest import Posed, Question, Scan, Unread
 from bindsearch.index.tags import tags_of
-from bindsearch.index.vectors import Found, Selection, VectorView
+from bindsearch.index.vectors import Selection, VectorView
 from bindsearch.index.words import search_words
 from bindsearch.modality import Modality
-from bindsearch.ranking import Judge, Part
+from bindsearch.ranking import Judge
 from bindsearch.words import NO_WORDS, WordQuery
 
 Vector = NDArray[np.float32]
@@ -48,63 +49,33 @@ NEARLY_THE_SAME = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Question:
-    """A query in one space: its unit ``vector`` (d,), the ``parts`` that it is the sum of, and its words."""
-
-    vector: Vector
-    parts: tuple[Part, ...]
-    words: WordQuery = NO_WORDS
-
-    @property
-    def in_words(self) -> bool:
-        """Whether it asks for something in words, for which the level of standing out was measured."""
-        return any(part.kind is Modality.TEXT and part.factor > 0 for part in self.parts)
-
-    @classmethod
-    def of(cls, vector: Vector, kind: Modality) -> Question:
-        """A question of a single term."""
-        return cls(vector, (Part(kind, 1.0, vector),))
-
-
-class Nearest(NamedTuple):
-    """The ``asked`` nearest of each modality, as far as there are so many."""
-
-    asked: int
-    found: dict[Modality, Found]
-
-
 def search(
     catalog: Connection,
     view: VectorView,
     space_id: int,
     references: Vector | None,
-    question: Question,
+    question: Question | Unread,
     k: int,
     wanted: Filter,
     options: SearchOptions,
 ) -> Answer:
     """The ``k`` best hits for ``question`` among what ``wanted`` lets through.
 
-    Raises QueryError for k below 1.
+    Raises QueryError for k below 1, and what reading the question raises.
     """
     _check(k)
     selection = select_vectors(catalog, space_id, wanted, view.moments)
-    judge = view.backgrounds(references).judge(question.parts)
     words = options.words and not options.by_cosine and bool(question.words.wanted)
     asked = question.words if words else NO_WORDS
-    vector = question.vector if options.by_cosine else judge.vector
-    kinds = judge.levels.keys() & (wanted.modalities or judge.levels.keys())
-    scan = _Scan(view, vector, selection, kinds)
-    with ThreadPoolExecutor(1, "scan") as pool:  # half of the time goes into each of the two
-        first = pool.submit(scan.nearest, _first_count(k, options))
-        evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
-    scan.known = first.result()
-    looking = _Looking(catalog, view, judge, question, scan, options, evidence)
-    kept, best = looking.kept(k)
+    pose = partial(Posed.of, view, references, question, wanted.modalities, by_cosine=options.by_cosine)
+    scan = Scan(view, selection, _first_count(k, options), pose)
+    evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
+    told = _gathered(catalog, view, evidence, _told(catalog, view, evidence, selection))
+    posed = scan.finish()
+    kept, best = _Looking(catalog, view, posed, scan, options, evidence, told).kept(k)
     used = frozenset({Via.MEANING, Via.WORDS} if words else {Via.MEANING})
-    judged = question.in_words or options.level is not None
-    return Answer(tuple(_hits(catalog, kept, question, wanted)), options.least, best, judged, used)
+    judged = posed.question.in_words or options.level is not None
+    return Answer(tuple(_hits(catalog, kept, posed.question, wanted)), options.least, best, judged, used)
 
 
 def search_by_words(
@@ -141,42 +112,68 @@ def _first_count(k: int, options: SearchOptions) -> int:
     return k if options.all_moments and options.duplicates else 4 * k
 
 
-@dataclass(slots=True, eq=False)
-class _Scan:
-    """Asks the view for the nearest of ``vector``; ``known`` is what it was asked for last."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """Vectors of one modality with all that their standing is reckoned from, the question apart."""
 
-    view: VectorView
-    vector: Vector
-    selection: Selection
-    kinds: Collection[Modality]
-    known: Nearest | None = None
+    modality: Modality
+    owners: Owners
+    rows: Vector
+    nats: NDArray[np.float64]
 
-    def nearest(self, count: int) -> Nearest:
-        """The ``count`` nearest of each modality."""
-        if self.known is not None and self.known.asked == count:
-            return self.known
-        found = self.view.search(self.vector, count, self.selection, self.kinds)
-        return Nearest(count, found)
+    def judged(self, judge: Judge) -> Candidates:
+        """They as candidates, in no order."""
+        standings = judge.standings(self.modality, self.rows @ judge.vector)
+        return Candidates.of(self.owners, self.rows, fused_standings(standings, self.nats), self.nats > 0)
+
+
+def _gathered(catalog: Connection, view: VectorView, evidence: Evidence, ids: Ids) -> list[_Gathered]:
+    """The vectors ``ids`` by modality, without those that are gone."""
+    owners = view.moments.of_vectors(catalog, ids)
+    gathered = []
+    for modality, (own, rows) in view.rows(owners.vectors).items():
+        here = owners.chosen(np.searchsorted(owners.vectors, own))
+        gathered.append(_Gathered(modality, here, rows, _nats(evidence, modality, here)))
+    return gathered
+
+
+def _nats(evidence: Evidence, modality: Modality, owners: Owners) -> NDArray[np.float64]:
+    if not evidence.segments:
+        return np.zeros(len(owners.vectors))
+    return evidence.of_many(owners.segments, owners.contents, modality)
+
+
+def _told(catalog: Connection, view: VectorView, evidence: Evidence, selection: Selection) -> Ids:
+    """The vectors of what words speak for, as far as they may be found."""
+    parts = [
+        ask(catalog, numbers).vectors
+        for ask, numbers in (
+            (view.moments.of_segments, [one for one, n in evidence.segments.items() if n > 0]),
+            (view.moments.of_contents, [one for one, n in evidence.contents.items() if n > 0]),
+        )
+        if numbers
+    ]
+    ids = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+    return ids[selection.allows(ids)]
 
 
 @dataclass(slots=True, eq=False)
 class _Looking:
-    """One search under way."""
+    """One search under way; ``told`` are the vectors of what words speak for."""
 
     catalog: Connection
     view: VectorView
-    judge: Judge
-    question: Question
-    scan: _Scan
+    posed: Posed
+    scan: Scan
     options: SearchOptions
     evidence: Evidence
+    told: Sequence[_Gathered]
 
     def kept(self, k: int) -> tuple[list[Kept], float | None]:
         """The ``k`` best candidates, asking for more until enough are apart; and the best standing."""
         count = _first_count(k, self.options)
-        told = self._told()
         while True:
-            candidates, exhausted = self._candidates(count, told)
+            candidates, exhausted = self._candidates(count)
             best = float(candidates.standings.max()) if len(candidates) else None
             if self.options.strict:
                 inside = candidates.chosen(candidates.standings >= self.options.least)
@@ -192,12 +189,12 @@ class _Looking:
                 return kept, best
             count *= 4
 
-    def _candidates(self, count: int, told: Ids) -> tuple[Candidates, bool]:
-        """The ``count`` best segments of all modalities, with those of the vectors ``told`` by words.
+    def _candidates(self, count: int) -> tuple[Candidates, bool]:
+        """The ``count`` best segments of all modalities, with those that words speak for.
 
         Also whether there are no more.
         """
-        found = self.scan.nearest(count).found
+        found = self.scan.nearest(count)
         ids = np.concatenate([one.ids for one in found.values()] or [np.empty(0, np.int64)])
         ranks = np.concatenate(
             [self._ranks(modality, one.scores) for modality, one in found.items()]
@@ -205,43 +202,22 @@ class _Looking:
         )
         order = np.lexsort((ids, -ranks))[:count]
         exhausted = all(len(one.ids) < count for one in found.values())
-        made = self._made(np.union1d(ids[order], told))
+        made = self._made(ids[order])
         if self.options.by_cosine:
             return made.chosen(_in_order(made.vectors, ids[order])), exhausted
         return made.chosen(np.lexsort((made.vectors, -made.standings))), exhausted
 
-    def _told(self) -> Ids:
-        """The vectors of what words speak for, as far as they may be found."""
-        parts = [
-            ask(self.catalog, numbers).vectors
-            for ask, numbers in (
-                (self.view.moments.of_segments, [one for one, n in self.evidence.segments.items() if n > 0]),
-                (self.view.moments.of_contents, [one for one, n in self.evidence.contents.items() if n > 0]),
-            )
-            if numbers
-        ]
-        ids = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-        return ids[self.scan.selection.allows(ids)]
-
     def _ranks(self, modality: Modality, scores: Vector) -> Vector:
-        return scores if self.options.by_cosine else self.judge.standings(modality, scores)
+        return scores if self.options.by_cosine else self.posed.judge.standings(modality, scores)
 
     def _made(self, ids: Ids) -> Candidates:
-        """Candidates of the vectors ``ids``, in no order, without those that are gone."""
-        owners = self.view.moments.of_vectors(self.catalog, ids)
-        parts = []
-        for modality, (own, rows) in self.view.rows(owners.vectors).items():
-            if modality in self.judge.levels:
-                standings = self.judge.standings(modality, rows @ self.judge.vector)
-                here = owners.chosen(np.searchsorted(owners.vectors, own))
-                nats = self._nats(modality, here)
-                parts.append(Candidates.of(here, rows, fused_standings(standings, nats), nats > 0))
-        return Candidates.joined(parts, len(self.question.vector))
-
-    def _nats(self, modality: Modality, owners: Owners) -> NDArray[np.float64]:
-        if not self.evidence.segments:
-            return np.zeros(len(owners.vectors))
-        return self.evidence.of_many(owners.segments, owners.contents, modality)
+        """Candidates of the vectors ``ids`` and of those that words speak for, in no order."""
+        known = [one.owners.vectors for one in self.told]
+        new = np.setdiff1d(ids, np.concatenate([ids[:0], *known]), assume_unique=True)
+        gathered = [*self.told, *_gathered(self.catalog, self.view, self.evidence, np.sort(new))]
+        judge = self.posed.judge
+        parts = [one.judged(judge) for one in gathered if one.modality in judge.levels]
+        return Candidates.joined(parts, len(self.posed.vector))
 
 
 def _in_order(ids: Ids, order: Ids) -> NDArray[np.intp]:

@@ -24,9 +24,10 @@ from bindsearch.index.active import choose, set_filling, switch_if_complete
 from bindsearch.index.background import read_references, write_references
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.filters import Filter, under
+from bindsearch.index.nearest import Question, Unread
 from bindsearch.index.remembering import remembered
 from bindsearch.index.schema import locations, roots, spaces
-from bindsearch.index.searching import Question, search, search_by_words, search_without_vectors
+from bindsearch.index.searching import search, search_by_words, search_without_vectors
 from bindsearch.index.vectors import VectorView
 from bindsearch.modality import Modality
 from bindsearch.ranking import Part, Rows
@@ -81,13 +82,16 @@ class Store:
 
     def search(
         self,
-        question: Question,
+        question: Question | Unread,
         space: Space,
         k: int,
         wanted: Filter | None = None,
         options: SearchOptions | None = None,
     ) -> Answer:
-        """The ``k`` best hits for ``question``, best first. Raises QueryError for k below 1."""
+        """The ``k`` best hits for ``question``, best first.
+
+        Raises QueryError for k below 1, and what reading the question raises.
+        """
         options = options or SearchOptions()
         with self.catalog.read() as catalog:
             row = _space_row(catalog, space)
@@ -239,5 +243,7 @@ class Store:
 
 
 def _space_row(catalog: Connection, space: Space) -> Row[Any] | None:
-    statement = select(spaces).where(spaces.c.key == space.key)
-    return remembered(catalog, ("space", space.key), lambda: catalog.execute(statement).first())
+    def read() -> Row[Any] | None:
+        return catalog.execute(select(spaces).where(spaces.c.key == space.key)).first()
+
+    return remembered(catalog, ("space", space.key), read)

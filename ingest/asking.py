@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +26,8 @@ from bindsearch.encoders import Encoder, Space
 from bindsearch.errors import BindsearchError, QueryError
 from bindsearch.here import reached
 from bindsearch.index.catalog import Catalog
+from bindsearch.index.nearest import Question, Unread
 from bindsearch.index.schema import segments, spaces, vectors
-from bindsearch.index.searching import Question
 from bindsearch.media import Media, Passage
 from bindsearch.modality import Modality
 from bindsearch.query import Query, Span, Term, TermKind
@@ -94,6 +94,13 @@ class Asked:
         pairs = zip(self.readings, self.sum.factors.tolist(), strict=True)
         parts = tuple(Part(one.kind, own, one.vector) for one, own in pairs)
         return Question(self.vector, parts, words_of_query(self.query, exact=False))
+
+
+def question_of(query: Query, ask: Callable[[Query], Asked]) -> Question | Unread:
+    """What the index is asked by ``query``: read now or, if it is all in words, while the index looks."""
+    if all(term.kind is TermKind.TEXT for term in query.leaves()):
+        return Unread(words_of_query(query, exact=False), lambda: ask(query).question)
+    return ask(query).question
 
 
 class Asker:

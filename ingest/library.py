@@ -111,11 +111,9 @@ class Library:
         """The encoder of the space that answers searches now; its weights load when they are needed."""
         if self._encoder is not None:
             return self._encoder
-        try:
-            with self._reading().catalog.read() as catalog:
-                name = answering_name(catalog)
-        except LibraryMissing:
-            name = None
+        name = None
+        with suppress(LibraryMissing), self._reading().catalog.read() as catalog:
+            name = answering_name(catalog)
         return self._open(name or self.settings.space)
 
     def index(
@@ -202,8 +200,10 @@ class Library:
         if options is not None and options.exact:
             asked = words_of_query(_parsed(query), exact=True)
             return self._reading().search_words(asked, k, wanted, options)
+        from bindsearch.ingest.asking import question_of
+
         encoder = self.encoder
-        question = self._ask(query, encoder).question
+        question = question_of(_parsed(query), lambda parsed: self._ask(parsed, encoder))
         return self._reading().search(question, encoder.space, k, wanted, options)
 
     def search_sequence(

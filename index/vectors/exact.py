@@ -6,17 +6,22 @@ Removing sets a bit; ``write`` leaves removed rows out.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bindsearch.errors import BindsearchError
 from bindsearch.index.vectors.protocol import EVERYTHING, Found, Ids, Queries, Rows, Scores, Selection, ranked
-from bindsearch.index.vectors.widening import products, widened
+from bindsearch.index.vectors.scanning import Scan
+from bindsearch.index.vectors.widening import products
 from bindsearch.ranking import spread_out
 
 MERGED_ROWS = 16_384  # blocks in memory are joined up to this size, so that a long life does not scatter rows
+
+SCANNED_SHARE = 20  # if more than one row in so many is asked for, all are scored at once
 
 
 class ExactIndex:
@@ -29,7 +34,7 @@ class ExactIndex:
         self._ids: list[Ids] = []
         self._rows: list[Rows] = []
         self._alive: list[NDArray[np.bool_]] = []
-        self._wide: Queries | None = None  # the first block's rows as float32, if there is room
+        self._scan: Scan | None = None  # of the first block, if there is room
 
     def __len__(self) -> int:
         return int(sum(np.count_nonzero(alive) for alive in self._alive))
@@ -53,7 +58,7 @@ class ExactIndex:
     def search(self, query: Queries, k: int, selection: Selection = EVERYTHING) -> Found:
         """See VectorIndex.search."""
         parts = [
-            self._score_block(block, query, selection)
+            self._score_block(block, query, k, selection)
             for block in range(len(self._ids))
             if len(self._ids[block])
         ]
@@ -64,13 +69,14 @@ class ExactIndex:
         return ranked(ids, scores, k)
 
     def warm(self, room: int) -> int:
-        """Keep the first block, by far the greatest, as float32 if that takes at most ``room`` bytes.
+        """Have FAISS scan the first block, by far the greatest, if its rows take at most ``room`` bytes.
 
-        Returns how many bytes it takes.
+        Returns how many bytes they take.
         """
-        if self._wide is None and self._rows and 4 * self._rows[0].size <= room:
-            self._wide = widened(self._rows[0])
-        return 0 if self._wide is None else self._wide.nbytes
+        if self._scan is None and self._rows and 0 < self._rows[0].nbytes <= room:
+            with suppress(BindsearchError):  # without FAISS it takes twice as long, that is all
+                self._scan = Scan(self._rows[0])
+        return 0 if self._scan is None else self._rows[0].nbytes
 
     @property
     def outgrown(self) -> bool:
@@ -145,7 +151,7 @@ class ExactIndex:
         while len(self._ids) > 1 and self._joins(self._rows[-2], self._rows[-1]):
             last = slice(len(self._ids) - 2, None)
             if len(self._ids) == 2:
-                self._wide = None
+                self._scan = None
             pairs = list(zip(self._ids[last], self._rows[last], self._alive[last], strict=True))
             self._ids[last] = [np.concatenate([ids[alive] for ids, _, alive in pairs])]
             self._rows[last] = [np.concatenate([rows[alive] for _, rows, alive in pairs])]
@@ -156,7 +162,7 @@ class ExactIndex:
         mapped = isinstance(before, np.memmap)
         return not mapped and len(before) <= min(2 * len(last), MERGED_ROWS)
 
-    def _score_block(self, block: int, query: Queries, selection: Selection) -> Found:
+    def _score_block(self, block: int, query: Queries, k: int, selection: Selection) -> Found:
         ids, rows, alive = self._ids[block], self._rows[block], self._alive[block]
         if selection.only is not None:
             places, found = _places(ids, selection.only)
@@ -164,9 +170,12 @@ class ExactIndex:
             chosen = chosen[alive[chosen]]
             return Found(ids[chosen], _scores(rows, query, chosen))
         allowed = alive if selection.without is None else alive & selection.allows(ids)
-        wide = self._wide if block == 0 else None
-        scores = _scores(rows, query, None) if wide is None else wide @ query
-        return Found(ids, scores) if allowed.all() else Found(ids[allowed], scores[allowed])
+        everything = bool(allowed.all())
+        if block == 0 and self._scan is not None and k * SCANNED_SHARE <= len(ids):
+            near = self._scan.nearest(query, k, None if everything else allowed)
+            return Found(ids[near], _scores(rows, query, near))
+        scores = _scores(rows, query, None)
+        return Found(ids, scores) if everything else Found(ids[allowed], scores[allowed])
 
 
 def _places(own: Ids, wanted: Ids) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

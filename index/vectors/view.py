@@ -59,7 +59,7 @@ KINDS = ("auto", "exact", "flat", "ivf")
 IVF_FROM = 50_000
 IVF_TRAINS_FROM = 1_000  # fewer vectors than this cannot fill cells, whatever was asked for
 
-WARM_BYTES = 128 << 20  # of memory that a process that stays may spend on rows as float32
+WARM_BYTES = 128 << 20  # of memory that a process that stays may spend on rows in FAISS
 
 REPLAY_ROWS = 20_000
 ASKED = 50  # vectors of each other modality that stand for its queries when an index is set

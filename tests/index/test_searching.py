@@ -12,7 +12,7 @@ from bindsearch.answers import SearchOptions
 from bindsearch.encoders import Vectors
 from bindsearch.errors import QueryError
 from bindsearch.index.background import read_references, write_references
-from bindsearch.index.searching import Question
+from bindsearch.index.nearest import Question
 from bindsearch.index.store import VECTORS_FOLDER
 from bindsearch.ingest.library import Library
 from bindsearch.media import Media, Passage

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
-from bindsearch.errors import LibraryDamaged, LibraryMissing
+from bindsearch.answers import Via
+from bindsearch.errors import LibraryDamaged, LibraryMissing, QueryError
 from bindsearch.index.candidates import Candidates, apart
 from bindsearch.index.catalog import CATALOG_FILE, Catalog
 from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter
 from bindsearch.index.moments import MOST_GONE, Moments, Owners, kind_of
+from bindsearch.index.nearest import Question, Unread
 from bindsearch.index.remembering import remembered
 from bindsearch.index.schema import contents, locations, vectors
-from bindsearch.index.searching import Question
 from bindsearch.index.store import Store
 from bindsearch.index.vectors.exact import ExactIndex
+from bindsearch.index.vectors.protocol import EVERYTHING, Selection
+from bindsearch.index.vectors.scanning import Scan
 from bindsearch.index.vectors.sharing import SharedLock
 from bindsearch.index.vectors.widening import products, widened
 from bindsearch.index.words import find_words
@@ -82,6 +86,66 @@ def test_an_exact_index_that_grows_for_long_stays_in_few_pieces_and_right() -> N
     own, kept = index.rows(np.array([5, 200, 451, 5000]))
     assert own.tolist() == [one for one in (5, 200, 451) if one in alive]
     np.testing.assert_array_equal(kept, rows[own - 1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 99),
+    count=st.integers(1, 400),
+    k=st.integers(1, 12),
+    share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    copies=st.booleans(),
+)
+def test_what_faiss_proposes_holds_the_best_with_all_that_are_as_good(
+    seed: int, count: int, k: int, share: float, copies: bool
+) -> None:
+    drawn = np.random.default_rng(seed)
+    rows = unit_rows(count, seed=seed).astype(np.float16)
+    if copies:
+        rows = rows[drawn.integers(0, max(1, count // 50), count)]
+    allowed = drawn.random(count) < share
+    query = unit_rows(1, seed=seed + 1000)[0].astype(np.float32)
+    near = Scan(rows).nearest(query, k, None if share == 1.0 else allowed)
+    assert len(set(near.tolist())) == len(near)
+    scores = rows.astype(np.float32) @ query
+    places = np.arange(count) if share == 1.0 else np.flatnonzero(allowed)
+    least = np.sort(scores[places])[-k:].min(initial=np.inf)
+    assert set(near.tolist()) <= set(places.tolist())
+    assert set(near.tolist()) >= {place for place in places.tolist() if scores[place] >= least}
+
+
+def test_a_warm_index_answers_as_a_cold_one_also_under_a_selection() -> None:
+    rows = unit_rows(2000).astype(np.float16)
+    rows[500:520] = rows[7]  # as good as each other
+    ids = np.arange(1, 2001) * 3
+    cold, warm = ExactIndex.build(rows.shape[1], ids, rows), ExactIndex.build(rows.shape[1], ids, rows)
+    assert warm.warm(rows.nbytes - 1) == 0, "too little room"
+    assert warm.warm(rows.nbytes) == rows.nbytes
+    for index in (cold, warm):
+        index.remove(np.array([3, 1533]))
+    for selection in (EVERYTHING, Selection(only=ids[::3]), Selection(without=ids[100:900])):
+        for k in (1, 5, 15, 30, 1999):
+            expected = cold.search(rows[7].astype(np.float32), k, selection)
+            found = warm.search(rows[7].astype(np.float32), k, selection)
+            assert found.ids.tolist() == expected.ids.tolist()
+            np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
+def test_a_question_that_is_read_while_the_index_looks_for_words_is_answered_as_any_other(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    add(catalog, "rain.jpg", title="rain at the harbour")
+    question = replace(asked(), words=words_of_string("rain"))
+    with Store.open(tmp_path / "library") as store:
+        known = store.search(question, SPACE, 5)
+        assert store.search(Unread(question.words, lambda: question), SPACE, 5) == known
+        with pytest.raises(QueryError, match="cannot be read"):
+            store.search(Unread(question.words, _unreadable), SPACE, 5)
+        assert known.hits[0].via is Via.BOTH
+
+
+def _unreadable() -> Question:
+    raise QueryError("this cannot be read")
 
 
 WRITTEN = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
