@@ -1,7 +1,8 @@
 """Connections: who is at the other end, and how long they may take for a request's head.
 
 On the Unix socket only our own user is let in, whatever the socket's mode says; such a connection is marked
-``local`` in the state of its requests.
+``local`` in the state of its requests. Who is hung up on before all was read is heard out for a moment, and
+so gets the answer that says why.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bindsearch.ingest.serving.app import PROBLEM, problem
 
 HEAD_SECONDS = 10.0
 MOST_CONNECTIONS = 200
+LINGER_SECONDS = 2.0
 
 _LOCAL_PEERCRED = 1  # of macOS and the BSDs; Python does not name it
 
@@ -34,6 +36,40 @@ def peer_uid(connection: Any) -> int | None:
     return None
 
 
+class _Lingering:
+    """A transport that, told to close, says no more and hears the other end out, for a moment.
+
+    The kernel resets a connection that is closed while something is unread, and with it what was said last.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is said, nor anything done about what is heard."""
+        return self._timer is not None or self._transport.is_closing()
+
+    def close(self) -> None:
+        """End the conversation."""
+        if self.is_closing():
+            return
+        self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        try:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        except OSError:  # the other end has gone
+            self._transport.abort()
+
+    def forget(self) -> None:
+        """The connection is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
 class Connection(H11Protocol):
     """One connection."""
 
@@ -41,7 +77,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let it in, or hang up."""
-        super().connection_made(transport)
+        self._lingering = _Lingering(transport, self.loop)
+        super().connection_made(self._lingering)  # type: ignore[arg-type]
         connection = transport.get_extra_info("socket")
         if connection.family == socket.AF_UNIX:
             self.app_state = {"local": True}
@@ -55,9 +92,12 @@ class Connection(H11Protocol):
         """It is over."""
         self._forget_timer()
         super().connection_lost(exc)
+        self._lingering.forget()
 
     def data_received(self, data: bytes) -> None:
         """Time runs from a head's first byte to its last."""
+        if self.transport.is_closing():
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._forget_timer()

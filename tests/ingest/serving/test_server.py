@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -199,6 +200,22 @@ def test_what_is_no_http_is_refused(served: Server) -> None:
     assert refused(served, b"\x16\x03\x01 hello\r\n\r\n", far=False)[0] == 400
     length = request(served, "/v1/search", {}).replace(b"Content-Length: 2", b"Content-Length: x")
     assert refused(served, length)[0] == 400
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01 hello\r\n\r\n", b"Content-Length: 70000\r\n\r\n"])
+def test_who_is_refused_while_still_speaking_hears_why(served: Server, sent: bytes) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
+    for _ in range(5):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(os.fspath(served.folder / SOCKET_FILE))
+            connection.sendall(sent if sent.startswith(b"\x16") else head + sent)
+            for _ in range(10):
+                time.sleep(0.01)
+                connection.sendall(bytes(7_000))
+            heard = b"".join(iter(lambda: connection.recv(10_000), b""))
+        assert heard.startswith(b"HTTP/1.1 4")
+        assert b'"status":4' in heard
 
 
 def test_who_is_slow_is_hung_up_on(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
