@@ -212,15 +212,15 @@ def _written(found: Sequence[_Sightings], masks: Masks) -> tuple[Ids, Ids, Nats]
 
 def _first_segments(catalog: Connection, contents: Ids, masks: Masks) -> tuple[Ids, Ids]:
     """Of each content the first segment that may be found, and that content."""
-    first: dict[int, tuple[int, int]] = {}
+    found = [np.empty((0, 3), np.int64)]
     for mask, kinds in masks:
         given = [as_json(contents[mask[contents]].tolist())] + ([json.dumps(list(kinds))] if kinds else [])
         statement = _FIRST.format(where=_OF_KINDS if kinds else "")
-        for content, segment, ordinal in fetched(catalog, statement, *given):
-            if content not in first or ordinal < first[content][0]:
-                first[content] = ordinal, segment
-    owners = np.array(sorted(first), np.int64)
-    return np.array([first[content][1] for content in owners.tolist()], np.int64), owners
+        found.append(np.array(fetched(catalog, statement, *given), np.int64).reshape(-1, 3))
+    rows = np.concatenate(found)
+    rows = rows[np.lexsort((rows[:, 2], rows[:, 0]))]
+    owners, first = np.unique(rows[:, 0], return_index=True)
+    return rows[first, 1], owners
 
 
 def _least(ids: Ids, values: Nats) -> tuple[Ids, Nats]:

@@ -131,8 +131,7 @@ def _masks(catalog: Connection, wanted: Filter, hidden: Ids) -> Iterator[tuple[M
     Kinds that a condition does not tell apart come together; a list of none stands for all.
     """
     if not wanted._asks_of_files:
-        mask = np.ones(1 + (catalog.scalar(select(func.max(contents.c.id))) or 0), dtype=bool)
-        mask[hidden] = False
+        mask = remembered(catalog, ("shown", wanted.offline), lambda: _shown(catalog, hidden))
         yield mask, sorted(wanted.modalities)
         return
     from bindsearch.conditions import Key, facts  # a plain search starts sooner without
@@ -155,6 +154,14 @@ def _masks(catalog: Connection, wanted: Filter, hidden: Ids) -> Iterator[tuple[M
         elif mask.any():
             groups.append((mask, [kind]))
     yield from groups
+
+
+def _shown(catalog: Connection, hidden: Ids) -> Mask:
+    """All contents but the ``hidden`` ones."""
+    mask = np.ones(1 + (catalog.scalar(select(func.max(contents.c.id))) or 0), dtype=bool)
+    mask[hidden] = False
+    mask.flags.writeable = False
+    return mask
 
 
 def _base(matcher: Matcher, wanted: Filter) -> Mask:

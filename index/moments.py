@@ -54,6 +54,11 @@ class Owners(NamedTuple):
         """Those at ``places``."""
         return Owners(*(column[places] for column in self))
 
+    def by_modality(self) -> dict[Modality, Owners]:
+        """They, those of each modality apart."""
+        kinds = np.flatnonzero(np.bincount(self.kinds)).tolist() if len(self.kinds) else []
+        return {_KINDS[kind]: self.chosen(self.kinds == kind) for kind in kinds}
+
 
 class Moments:
     """The table of one space; safe to use from several threads."""

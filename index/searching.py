@@ -122,17 +122,17 @@ class _Gathered:
     nats: NDArray[np.float64]
 
     def judged(self, judge: Judge) -> Candidates:
-        """They as candidates, in no order."""
+        """They as candidates, in no order, by their vectors alone."""
         standings = judge.standings(self.modality, self.rows @ judge.vector)
-        return Candidates.of(self.owners, self.rows, fused_standings(standings, self.nats), self.nats > 0)
+        return Candidates.of(self.owners, self.rows, standings.astype(np.float64), self.nats > 0)
 
 
 def _gathered(catalog: Connection, view: VectorView, evidence: Evidence, ids: Ids) -> list[_Gathered]:
     """The vectors ``ids`` by modality, without those that are gone."""
-    owners = view.moments.of_vectors(catalog, ids)
+    owners = view.moments.of_vectors(catalog, ids).by_modality()
     gathered = []
-    for modality, (own, rows) in view.rows(owners.vectors).items():
-        here = owners.chosen(np.searchsorted(owners.vectors, own))
+    for modality, (own, rows) in view.rows({kind: one.vectors for kind, one in owners.items()}).items():
+        here = owners[modality].chosen(np.searchsorted(owners[modality].vectors, own))
         gathered.append(_Gathered(modality, here, rows, _nats(evidence, modality, here)))
     return gathered
 
@@ -145,15 +145,13 @@ def _nats(evidence: Evidence, modality: Modality, owners: Owners) -> NDArray[np.
 
 def _told(catalog: Connection, view: VectorView, evidence: Evidence, selection: Selection) -> Ids:
     """The vectors of what words speak for, as far as they may be found."""
-    parts = [
-        ask(catalog, numbers).vectors
-        for ask, numbers in (
-            (view.moments.of_segments, [one for one, n in evidence.segments.items() if n > 0]),
-            (view.moments.of_contents, [one for one, n in evidence.contents.items() if n > 0]),
-        )
-        if numbers
-    ]
-    ids = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+    moments = view.moments
+    whole = [one for one, nats in evidence.contents.items() if nats > 0]
+    own = [one for one, nats in evidence.segments.items() if nats > 0]
+    if whole:  # all their segments are among those of the contents
+        ids = moments.of_contents(catalog, whole).vectors
+    else:
+        ids = moments.of_segments(catalog, own).vectors if own else np.empty(0, np.int64)
     return ids[selection.allows(ids)]
 
 
@@ -216,8 +214,10 @@ class _Looking:
         new = np.setdiff1d(ids, np.concatenate([ids[:0], *known]), assume_unique=True)
         gathered = [*self.told, *_gathered(self.catalog, self.view, self.evidence, np.sort(new))]
         judge = self.posed.judge
-        parts = [one.judged(judge) for one in gathered if one.modality in judge.levels]
-        return Candidates.joined(parts, len(self.posed.vector))
+        parts = [one for one in gathered if one.modality in judge.levels]
+        made = Candidates.joined([one.judged(judge) for one in parts], len(self.posed.vector))
+        nats = np.concatenate([np.empty(0, np.float64), *(one.nats for one in parts)])
+        return replace(made, standings=fused_standings(made.standings, nats))
 
 
 def _in_order(ids: Ids, order: Ids) -> NDArray[np.intp]:

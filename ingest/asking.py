@@ -28,7 +28,8 @@ from bindsearch.here import reached
 from bindsearch.index.catalog import Catalog
 from bindsearch.index.nearest import Question, Unread
 from bindsearch.index.schema import segments, spaces, vectors
-from bindsearch.media import Media, Passage
+from bindsearch.ingest.opened import AskedWords
+from bindsearch.media import Media
 from bindsearch.modality import Modality
 from bindsearch.query import Query, Span, Term, TermKind
 from bindsearch.ranking import Part
@@ -106,11 +107,14 @@ def question_of(query: Query, ask: Callable[[Query], Asked]) -> Question | Unrea
 class Asker:
     """Reads queries in the space of one encoder. Use as a context manager: files are decoded apart.
 
-    Without a ``catalog`` there are no segments to ask with.
+    Without a ``catalog`` there are no segments to ask with. ``known`` are texts that were asked with before.
     """
 
-    def __init__(self, encoder: Encoder, settings: Settings, catalog: Catalog | None) -> None:
+    def __init__(
+        self, encoder: Encoder, settings: Settings, catalog: Catalog | None, known: AskedWords | None = None
+    ) -> None:
         self._encoder = encoder
+        self._known = known or AskedWords()
         self._settings = settings
         self._catalog = catalog
         self._sandbox: Sandbox | None = None
@@ -153,7 +157,7 @@ class Asker:
             raise fault.at(term.position, query.expression) from None
 
     def _words(self, text: str) -> Reading:
-        vectors = self._encoder.encode([Passage(text)])
+        vectors = self._known.vectors(self._encoder, text)
         return Reading((Moment(Modality.TEXT),), vectors, vectors[0])
 
     def _segment(self, segment_id: int) -> Reading:

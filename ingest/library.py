@@ -387,7 +387,7 @@ class Library:
     def _ask(self, query: str | Sequence[str] | Query, encoder: Encoder) -> Asked:
         from bindsearch.ingest.asking import Asker
 
-        with Asker(encoder, self.settings, self._reading().catalog) as asker:
+        with Asker(encoder, self.settings, self._reading().catalog, self.encoders.words) as asker:
             return asker.ask(_parsed(query))
 
     def _load_options(self, encoder: Encoder) -> LoadOptions:

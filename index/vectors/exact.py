@@ -168,14 +168,29 @@ class ExactIndex:
             places, found = _places(ids, selection.only)
             chosen = places[found]
             chosen = chosen[alive[chosen]]
+            scan = self._scan_for(block, k, len(chosen))
+            if scan is not None:
+                chosen = scan.nearest(query, k, _mask(len(ids), chosen))
             return Found(ids[chosen], _scores(rows, query, chosen))
-        allowed = alive if selection.without is None else alive & selection.allows(ids)
+        some = selection.without is not None and len(selection.without)
+        allowed = alive & selection.allows(ids) if some else alive
         everything = bool(allowed.all())
-        if block == 0 and self._scan is not None and k * SCANNED_SHARE <= len(ids):
-            near = self._scan.nearest(query, k, None if everything else allowed)
+        scan = self._scan_for(block, k, len(ids))
+        if scan is not None:
+            near = scan.nearest(query, k, None if everything else allowed)
             return Found(ids[near], _scores(rows, query, near))
         scores = _scores(rows, query, None)
         return Found(ids, scores) if everything else Found(ids[allowed], scores[allowed])
+
+    def _scan_for(self, block: int, k: int, count: int) -> Scan | None:
+        """FAISS's scan of a block, where it is worth asking for the ``k`` best of so many rows."""
+        return self._scan if block == 0 and k * SCANNED_SHARE <= count else None
+
+
+def _mask(count: int, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    mask = np.zeros(count, bool)
+    mask[places] = True
+    return mask
 
 
 def _places(own: Ids, wanted: Ids) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

@@ -163,8 +163,8 @@ class IvfIndex:
         return len(self._exact)
 
     def warm(self, room: int) -> int:
-        """See VectorIndex.warm; there is nothing to be done."""
-        return 0
+        """See VectorIndex.warm."""
+        return self._exact.warm(room)
 
     @property
     def outgrown(self) -> bool:

@@ -17,7 +17,7 @@ each other, and never beside a change, because FAISS must not be changed during 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,11 @@ class VectorView:
                 if modalities is None or modality in modalities
             }
 
-    def rows(self, ids: Ids) -> dict[Modality, tuple[Ids, Queries]]:
-        """Those of the sorted ``ids`` that are here, by modality, with their vectors (n, d) as float32."""
+    def rows(self, ids: Mapping[Modality, Ids]) -> dict[Modality, tuple[Ids, Queries]]:
+        """Those of the sorted ``ids`` of each modality that are here, with vectors (n, d) as float32."""
         with self._lock.searching():
-            found = {modality: index.rows(ids) for modality, index in self._indexes.items()}
+            here = ids.keys() & self._indexes.keys()
+            found = {modality: self._indexes[modality].rows(ids[modality]) for modality in here}
         return {modality: (own, widened(rows)) for modality, (own, rows) in found.items() if len(own)}
 
     def backgrounds(self, references: Scores | None) -> Backgrounds:

@@ -14,7 +14,8 @@ from bindsearch.errors import QueryError
 from bindsearch.index.filters import Filter
 from bindsearch.ingest.asking import Asker, Reading
 from bindsearch.ingest.library import Library
-from bindsearch.media import DepthMap, Media, MotionLog, Sound
+from bindsearch.ingest.opened import MOST_WORDS, AskedWords
+from bindsearch.media import DepthMap, Media, MotionLog, Passage, Sound
 from bindsearch.modality import Modality
 from bindsearch.query import Term, parse_query
 from bindsearch.settings import Settings
@@ -257,3 +258,25 @@ def test_any_file_and_any_segment_can_be_explained(hearing: Library, folder: Pat
 def test_words_are_nothing_whose_score_could_be_explained(hearing: Library, item: str) -> None:
     with pytest.raises(QueryError, match="neither a file nor a segment"):
         hearing.explain("red", item=item)
+
+
+def test_a_text_that_was_asked_with_before_is_not_encoded_again_as_long_as_it_is_among_the_last() -> None:
+    asked: list[str] = []
+
+    class Counting(TinyEncoder):
+        def encode(self, batch: Sequence[Media]) -> Vectors:
+            asked.extend(one.text for one in batch if isinstance(one, Passage))
+            return super().encode(batch)
+
+    known, encoder = AskedWords(), Counting()
+    first = known.vectors(encoder, "red")
+    for number in range(MOST_WORDS - 1):
+        known.vectors(encoder, f"word {number}")
+    np.testing.assert_array_equal(known.vectors(encoder, "red"), first)
+    assert asked.count("red") == 1
+    known.vectors(encoder, "one more")
+    known.vectors(encoder, "red")
+    known.vectors(encoder, "word 0")
+    assert (asked.count("red"), asked.count("word 0")) == (1, 2)
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 0
