@@ -19,6 +19,7 @@ spreads. It needs no figures of the space and no labels, only samples of the lib
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -105,7 +106,7 @@ class Backgrounds:
         levels = {
             modality: (
                 self._background(modality, centred, own),
-                float(np.sqrt(max(own.spread * overall, 1e-12))),
+                math.sqrt(max(own.spread * overall, 1e-12)),
             )
             for modality, own in usual.items()
         }
@@ -126,7 +127,7 @@ class Backgrounds:
         """The mean over the items of ``modality``, as far as it is believed."""
         away = float(self._mean(modality) @ centred) - usual.mean
         size = self.sizes[modality]
-        return usual.mean + float(np.clip(away, -usual.drift, usual.drift)) * size / (size + BELIEVED)
+        return usual.mean + max(-usual.drift, min(usual.drift, away)) * size / (size + BELIEVED)
 
     def _mean(self, modality: Modality) -> NDArray[np.float64]:
         """The mean of the sample, whose score is the mean of the sample's; reckoned once."""
@@ -136,13 +137,12 @@ class Backgrounds:
 
     def _usual_of(self, parts: Sequence[Part], modality: Modality) -> Usual:
         """What is usual for a sum: its terms are taken as independent, so that their variances add up."""
-        shares = np.array([part.factor for part in parts])
-        shares = shares / np.linalg.norm(shares)
-        own = [self._typical(part.kind)[modality] for part in parts]
+        length = math.hypot(*(part.factor for part in parts))
+        own = [(part.factor, self._typical(part.kind)[modality]) for part in parts]
         return Usual(
-            float(sum(part.factor * one.mean for part, one in zip(parts, own, strict=True))),
-            float(np.linalg.norm(shares * [one.drift for one in own])),
-            float(np.linalg.norm(shares * [one.spread for one in own])),
+            sum(factor * one.mean for factor, one in own),
+            math.hypot(*(factor * one.drift for factor, one in own)) / length,
+            math.hypot(*(factor * one.spread for factor, one in own)) / length,
         )
 
     def _typical(self, kind: Modality) -> Mapping[Modality, Usual]:

@@ -30,7 +30,7 @@ BREATHER_SECONDS = 0.2
 PATIENCE_SECONDS = 10.0  # a look that takes longer is told of
 BREATH_SECONDS = 0.002
 TRY_AGAIN_SECONDS = 600.0  # a limit, unless its value changes before
-MENDED_SECONDS = 60.0  # any other fault, such as a root that vanished for a moment
+MENDED_SECONDS = 60.0  # the longest wait after any other fault, such as a root that vanished for a moment
 POLL_SHARE = 10  # polling takes at most one part in so many of the time
 
 IsRemote = Callable[[str, int], bool]
@@ -99,6 +99,7 @@ class Attendant(threading.Thread):
         self._polls: list[Poll] = []
         self._next_poll = 0.0
         self._try_again = 0.0
+        self._tries = 0  # to listen, one after the other
         self._links: dict[str, object] = {}
         self._nudged = threading.Event()
         self._ended = threading.Event()
@@ -203,15 +204,22 @@ class Attendant(threading.Thread):
         except OSError as fault:
             limit = limit_of(fault)
             self._fault = (fault, limit)
-            wait = MENDED_SECONDS if limit is None else TRY_AGAIN_SECONDS
-            self._try_again = time.monotonic() + wait
+            self._try_again = time.monotonic() + (TRY_AGAIN_SECONDS if limit is not None else self._wait())
             return self._poll_all(advice(fault))
-        self._ears = ears
+        self._ears, self._tries = ears, 0
         self.mode, self.note = WatchMode.EVENTS, None
         if ears.blind:
             self.note = f"polled in part: {', '.join(ears.blind[:3])}{' ...' * (len(ears.blind) > 3)}"
         self._links = {path: _leads_to(path) for path in list(ears.links)}
         return ears.blind
+
+    def _wait(self) -> float:
+        """How long to wait for another try to listen: at first not at all, as the root may just have gone."""
+        self._tries += 1
+        if self._tries == 1:
+            self.nudge()
+            return 0.0
+        return min(MENDED_SECONDS, self._duties.look_seconds * 2.0 ** min(self._tries, 10))
 
     def _poll_all(self, why: str) -> list[str]:
         self.mode, self.note = WatchMode.POLLING, why

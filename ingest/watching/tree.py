@@ -122,7 +122,8 @@ class Tree:
 
     def on_event(self, event: InotifyEvent) -> None:
         """One event of one watch; called by the descriptor."""
-        known = self._paths.get(event.wd)
+        with self._lock:  # a watch may tell of something before it is written down
+            known = self._paths.get(event.wd)
         if known is None or self._closed:
             return
         folder = known[0]
