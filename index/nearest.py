@@ -81,7 +81,7 @@ class Posed:
         return cls(question, judge, question.vector if by_cosine else judge.vector, tuple(by_size))
 
 
-class Scan:
+class SharedScan:
     """The ``count`` nearest of each modality to the question that ``pose`` gives; it begins at once."""
 
     def __init__(self, view: VectorView, selection: Selection, count: int, pose: Callable[[], Posed]) -> None:

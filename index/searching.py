@@ -25,7 +25,7 @@ from bindsearch.index.evidence import Evidence
 from bindsearch.index.filters import Filter, select_vectors
 from bindsearch.index.hits import absolute, make_hit, paths_of, segments_of
 from bindsearch.index.moments import Ids, Owners
-from bindsearch.index.nearest import Posed, Question, Scan, Unread
+from bindsearch.index.nearest import Posed, Question, SharedScan, Unread
 from bindsearch.index.tags import tags_of
 from bindsearch.index.vectors import Selection, VectorView
 from bindsearch.index.words import search_words
@@ -68,7 +68,7 @@ def search(
     words = options.words and not options.by_cosine and bool(question.words.wanted)
     asked = question.words if words else NO_WORDS
     pose = partial(Posed.of, view, references, question, wanted.modalities, by_cosine=options.by_cosine)
-    scan = Scan(view, selection, _first_count(k, options), pose)
+    scan = SharedScan(view, selection, _first_count(k, options), pose)
     evidence = Evidence.of_query(catalog, asked, MOST_TOLD, wanted, all_moments=options.all_moments)
     told = _gathered(catalog, view, evidence, _told(catalog, view, evidence, selection))
     posed = scan.finish()
@@ -162,7 +162,7 @@ class _Looking:
     catalog: Connection
     view: VectorView
     posed: Posed
-    scan: Scan
+    scan: SharedScan
     options: SearchOptions
     evidence: Evidence
     told: Sequence[_Gathered]
