@@ -5,7 +5,8 @@ says that the arithmetic is right and how coarse it is, roughly; --outliers give
 layer thirty times the usual size, as trained transformers have them. Every row is from its own process.
 
 The row ``plain`` is the same tower written without any of our savings, as published code is: torch's own
-attention module, sequence first, and a still doubled into a film. Precisions are compared with it.
+attention module, sequence first, and a still doubled into a film. Precisions are compared with it, run by run
+in turns: how fast a shared machine is changes from one minute to the next.
 
 By default towers have the published widths and two blocks, which takes a minute; --full has all blocks.
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -24,7 +26,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -37,7 +42,7 @@ from bindsearch.modality import Modality
 from bindsearch.models.manifest import MANIFEST_FILE, ModelManifest, Source
 
 PRECISIONS = ("plain", "float32", "bfloat16", "int8")
-RUNS = 3
+RUNS = 5
 FEW_BLOCKS = 2
 OUTLIERS = 30.0
 
@@ -108,7 +113,7 @@ def media_for(tower: str, batch: int) -> list[Media]:
 
 
 def measure(folder: Path, tower: str, precision: str, batch: int) -> None:
-    """Run in a process of its own: the figures as JSON, the vectors into ``folder``."""
+    """In a process of its own: figures as JSON, then for each line that comes in the seconds of an item."""
     import torch
 
     torch.set_num_threads(1)
@@ -118,15 +123,12 @@ def measure(folder: Path, tower: str, precision: str, batch: int) -> None:
     encoder.warm(media[0].modality)
     load, loaded = time.process_time() - started, _peak()
     encode = plain(folder, tower) if precision == "plain" else encoder.encode
-    vectors = encode(media)
-    seconds = []
-    for _ in range(RUNS):
+    np.save(folder / f"{tower}-{precision}.npy", encode(media))
+    print(json.dumps({"load": load, "before": before, "loaded": loaded, "peak": _peak()}), flush=True)
+    for _ in sys.stdin:
         started = time.process_time()
         encode(media)
-        seconds.append((time.process_time() - started) / batch)
-    np.save(folder / f"{tower}-{precision}.npy", vectors)
-    figures = {"load": load, "item": statistics.median(seconds)}
-    print(json.dumps(figures | {"before": before, "loaded": loaded, "peak": _peak()}))
+        print((time.process_time() - started) / batch, flush=True)
 
 
 def plain(folder: Path, tower: str) -> Callable[[list[Media]], Vectors]:
@@ -156,19 +158,44 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def show(folder: Path, tower: str, precision: str, batch: int, size: int) -> None:
-    """Measure and print one row."""
-    command = [sys.executable, __file__, "--child", str(folder), tower, precision, str(batch)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    f = json.loads(done.stdout)
-    (folder / f"{tower}-{precision}.json").write_text(done.stdout)
-    vectors, compared = np.load(folder / f"{tower}-{precision}.npy"), "       -        -"
-    if (reference := folder / f"{tower}-plain.npy").exists():
-        faster = json.loads(reference.with_suffix(".json").read_text())["item"] / f["item"]
-        compared = f"{faster:8.2f} {(vectors * np.load(reference)).sum(1).mean():8.5f}"
+class Measured:
+    """A tower in a precision, in a process that waits to be told to encode once more."""
+
+    def __init__(self, folder: Path, tower: str, precision: str, batch: int) -> None:
+        command = [sys.executable, __file__, "--child", str(folder), tower, precision, str(batch)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.figures = json.loads(self._line())
+        self.vectors = np.load(folder / f"{tower}-{precision}.npy")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def seconds(self) -> float:
+        """Of an item, encoding all of them once more."""
+        assert self._process.stdin is not None
+        print(file=self._process.stdin, flush=True)
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+def show(tower: str, precision: str, one: Measured, peer: Measured | None, size: int) -> None:
+    """Measure and print one row, in turns with ``peer`` if there is one: both have the same weather."""
+    pairs = []
+    for _ in range(RUNS):
+        own = one.seconds()
+        pairs.append((own, own if peer is one else peer.seconds() if peer else math.nan))
+    faster = statistics.median(other / own for own, other in pairs)
+    cosine = (one.vectors * peer.vectors).sum(1).mean() if peer else math.nan
+    item, f = statistics.median(own for own, _ in pairs), one.figures
     print(
-        f"  {tower:<8} {precision:<9} {f['item']:8.3f} {compared} {f['load']:7.2f} {size / 1e9:8.2f} "
-        f"{f['before']:7.2f} {f['loaded']:7.2f} {f['peak']:7.2f}",
+        f"  {tower:<8} {precision:<9} {item:8.3f} {faster:8.2f} {cosine:8.5f} {f['load']:7.2f} "
+        f"{size / 1e9:8.2f} {f['before']:7.2f} {f['loaded']:7.2f} {f['peak']:7.2f}",
         flush=True,
     )
 
@@ -182,6 +209,7 @@ def main() -> None:
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--batch", type=int, default=4)
     options = parser.parse_args()
+    precisions = options.precisions.split(",")
     blocks = "all blocks" if options.full else f"{FEW_BLOCKS} blocks"
     print(f"  one thread, batch of {options.batch}, {blocks}, pre-processing included; memory in GB")
     print("  tower    precision s a item   faster   cosine  load s  weights  before  loaded    peak")
@@ -191,8 +219,11 @@ def main() -> None:
             folder = Path(temporary)
             write_manifest(folder, {f"{tower}_num_heads": config.heads})
             size = write_tower(folder, tower, config, outliers=options.outliers)
-            for precision in options.precisions.split(","):
-                show(folder, tower, precision, options.batch, size)
+            measured = partial(Measured, folder, tower, batch=options.batch)
+            with measured("plain") if "plain" in precisions else nullcontext() as peer:
+                for precision in precisions:
+                    with nullcontext(peer) if precision == "plain" else measured(precision) as one:
+                        show(tower, precision, one, peer, size)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bindsearch.encoders.imagebind.config import PRECISIONS, TOWERS, TowerConfig, config_from_shapes
+from bindsearch.encoders.imagebind.config import PRECISIONS, ROUNDING, TOWERS, TowerConfig, config_from_shapes
 from bindsearch.encoders.imagebind.load import load_tower, read_settings, shapes_of
 from bindsearch.encoders.imagebind.recipes import PREPROCESSING, RECIPES, TOWER_FOR, Samples, samples_of
 from bindsearch.encoders.imagebind.text import token_ids
@@ -207,7 +207,7 @@ class ImageBindEncoder:
             weights_sha256=manifest.weights_sha256,
             dimensions=self._config(present[0]).output,
             modalities=frozenset(m for m, tower in TOWER_FOR.items() if tower in present),
-            preprocessing=f"{PREPROCESSING}-{self.recipe}-{self.precision}",
+            preprocessing=f"{PREPROCESSING}-{self.recipe}-{self.precision}{ROUNDING.get(self.precision, '')}",
         )
 
 

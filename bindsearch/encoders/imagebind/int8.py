@@ -1,10 +1,14 @@
 """Linear layers whose weights are 8-bit integers.
 
 One scale for each row of the weights is kept and one for each token is found as it comes, so that no token's
-vector depends on another token's size, be it of the same medium or of a neighbour in the batch. Tokens have
-7 bits; the weights of a row have as many levels as are sure not to overflow in the narrowest sums that any
-processor here makes. So the integers, and with them the vectors but for rounding in float32, are the same
-on every processor, whichever code multiplies them.
+vector depends on another token's size, be it of the same medium or of a neighbour in the batch. Behind a
+norm, columns that are larger than others are evened out first. Tokens have ``TOKEN_LEVELS`` on either side
+of zero; the weights of a row have as many levels as are sure not to overflow in the narrowest sums that any
+processor here makes. So the integers, and with them the vectors but for rounding in float32, are the same on
+every processor, whichever code multiplies them.
+
+Attention is done in integers of 12 and 13 bits where the kernel can do it, else by torch in float32; vectors
+differ far less by that than by the 8 bits around it.
 """
 
 from __future__ import annotations
@@ -60,8 +64,11 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.size = weight.numel()  # in bytes
         self.bias = nn.Parameter(bias.clone(), requires_grad=False)
+        columns = None
+        if norm is not None:
+            norm, columns = balanced(norm, weight)
         self.norm, self.gelu = norm, gelu
-        self.scales, levels = quantised(weight)  # (outputs,), (outputs, columns)
+        self.scales, levels = quantised(weight, columns)  # (outputs,), (outputs, columns)
         self.pack(levels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,14 +149,62 @@ class KernelLinear(Int8Linear):
         return tokens, scales
 
 
-def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The size of one level in each row of ``weight``, (outputs,), and levels, (outputs, columns) int8."""
+def kernel_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(W)) v by the kernel, heads divided among torch's number of threads.
+
+    Queries (B, H, L, W), keys and values (B, H, N, W) to (B, L, H W); N and W as ``suits_attention`` says.
+    """
+    from bindsearch.encoders.imagebind.kernel import compiled
+
+    attend = compiled().attend
+    batch, heads, rows, width = q.shape
+    arrays = [array if array.stride(3) == 1 else array.contiguous() for array in (q, k, v)]
+    result = torch.empty(batch, rows, heads, width)
+    arrays.append(result.transpose(1, 2))
+    sizes = (*(array.stride(2) for array in arrays), rows, k.shape[2], width)
+
+    begins = [(array.data_ptr(), 4 * array.stride(0), 4 * array.stride(1)) for array in arrays]  # in bytes
+
+    def answer(some: range) -> None:
+        for number in some:
+            one, head = divmod(number, heads)
+            attend(*(first + one * step + head * further for first, step, further in begins), *sizes)
+
+    _side_by_side(answer, batch * heads)
+    return result.flatten(2)
+
+
+def balanced(norm: nn.LayerNorm, weight: Tensor) -> tuple[nn.LayerNorm, Tensor]:
+    """A norm whose columns are as large as those of its product's weights (outputs, columns) will be.
+
+    Also what the weights' columns are to be multiplied by, (columns,), so that the product stays as it was.
+    What the norm multiplies a column by tells how large tokens are there. Some columns of trained
+    transformers are tens of times as large as the rest, which would leave few levels for all others. With a
+    for the size of tokens and w for that of weights in a column, either becomes sqrt(a w). Source:
+    SmoothQuant, arXiv 2211.10438, equation 4 with alpha 1/2, but for a, which is taken from the norm instead
+    of samples, and w, which is the root of the mean square.
+    """
+    tokens = torch.hypot(norm.weight, norm.bias).clamp(min=LEAST)  # (columns,)
+    weights = torch.linalg.vector_norm(weight, dim=0) / len(weight) ** 0.5
+    moved = (tokens / weights.clamp(min=LEAST)).sqrt_()
+    other = nn.LayerNorm(len(moved), norm.eps)
+    other.weight = nn.Parameter(norm.weight / moved, requires_grad=False)
+    other.bias = nn.Parameter(norm.bias / moved, requires_grad=False)
+    return other, moved
+
+
+def quantised(weight: Tensor, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The size of one level in each row of ``weight``, (outputs,), and levels, (outputs, columns) int8.
+
+    Where there are ``columns`` (columns,), of ``weight`` times them.
+    """
     scales = torch.empty(len(weight))
     levels = torch.empty(weight.shape, dtype=torch.int8)
     for first in range(0, len(weight), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
-        scales[some] = row_scales(weight[some])
-        levels[some] = torch.round(weight[some] / scales[some, None])
+        rows = weight[some] if columns is None else weight[some] * columns
+        scales[some] = row_scales(rows)
+        levels[some] = torch.round(rows / scales[some, None])
     return scales, levels
 
 

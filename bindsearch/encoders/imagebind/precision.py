@@ -1,8 +1,8 @@
 """Precisions that cost less than float32: half the bits, or 8-bit integers for the trunk's linear layers.
 
 ``bfloat16`` and ``float16`` keep matrices in that type and multiply in it; the sums along the trunk, its
-norms and what is added after them stay in float32. ``int8`` leaves attention scores, norms, stems and heads
-in float32 and runs on processors only; see ``int8`` for how it rounds.
+norms and what is added after them stay in float32. ``int8`` leaves norms, stems and heads in float32, and
+attention too where it has no kernel for it; it runs on processors only. See ``int8`` for how it rounds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import torch
 from torch import nn
 
 from bindsearch.encoders.imagebind.config import PRECISIONS
-from bindsearch.encoders.imagebind.int8 import Int8Linear, int8_linear
+from bindsearch.encoders.imagebind.int8 import (
+    Int8Linear,
+    int8_linear,
+    kernel_attention,
+    kernel_suits_processor,
+)
+from bindsearch.encoders.imagebind.tiles import suits_attention
 from bindsearch.encoders.imagebind.transformer import MLP, Attention, Block
 from bindsearch.errors import EncoderError
 
@@ -58,7 +64,7 @@ def bytes_of(model: nn.Module) -> int:
 
 
 class _Int8Attention(Attention):
-    """Attention whose two linear layers are 8-bit."""
+    """Attention whose two linear layers are 8-bit; with the kernel, scores and shares are integers too."""
 
     def __init__(self, full: Attention, norm: nn.LayerNorm) -> None:
         nn.Module.__init__(self)
@@ -71,6 +77,14 @@ class _Int8Attention(Attention):
         """See Attention.project."""
         out: torch.Tensor = self.in_proj(x)
         return out
+
+    def mix(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """See Attention.mix."""
+        if mask is None and suits_attention(*k.shape[2:]) and kernel_suits_processor():
+            return kernel_attention(q, k, v)
+        return super().mix(q, k, v, mask)
 
 
 def _quantise_block(block: Block) -> None:

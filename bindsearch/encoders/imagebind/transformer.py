@@ -42,14 +42,17 @@ class Attention(nn.Module):
             mask = mask if mask is None else mask[picked][:, None, None]  # (B, 1, 1, L)
         k = self._with_extra(k, self.bias_k)  # (B, H, L+1, D/H)
         v = self._with_extra(v, self.bias_v)
-        mixed = functional.scaled_dot_product_attention(q, k, v, mask)  # (B, H, L or 1, D/H)
-        joined = mixed.transpose(1, 2).flatten(2)  # (B, L or 1, D)
-        out: Tensor = self.out_proj(joined)
+        out: Tensor = self.out_proj(self.mix(q, k, v, mask))
         return out
 
     def project(self, x: Tensor) -> Tensor:
         """Queries, keys and values in one: (B, L, D) to (B, L, 3D)."""
         return functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """The values (B, H, N, D/H) by how well their keys fit the queries (B, H, L, D/H): (B, L, D)."""
+        mixed = functional.scaled_dot_product_attention(q, k, v, mask)  # (B, H, L, D/H)
+        return mixed.transpose(1, 2).flatten(2)
 
     def _with_extra(self, x: Tensor, extra: Tensor | None) -> Tensor:
         """``x`` (B, H, L, D/H) with the learned position at its end, where there is one."""
