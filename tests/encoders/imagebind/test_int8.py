@@ -228,7 +228,6 @@ def test_attention_to_what_is_not_a_number_is_none_and_spoils_no_other() -> None
     assert torch.equal(found, expected) and expected.any() and not expected.all()
 
 
-@needs_kernel
 def test_a_block_in_int8_is_near_the_block() -> None:
     torch.manual_seed(3)
     block = Block(64, 4, extra=True)

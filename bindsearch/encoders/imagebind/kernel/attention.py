@@ -20,7 +20,7 @@ numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,10 +95,20 @@ def define_attend(module: ir.Module) -> None:
         first = b.times(tile, ROWS)
         with b.loop(I64(ROWS)) as row:
             _round_query(b, queries.at(b.add(first, row)), asked, row, width)
-        _score(b, asked, own_keys, bias, scores, padded, width)
+
+        def write_score(row: int, place: ir.Value, value: ir.Value) -> None:
+            score = b.fadd(value, b.read(b.at(bias, place), FLOATS))
+            b.write(score, b.at(b.at(scores, row, padded), place))
+
+        _multiply(b, asked, own_keys, width, padded, write_score)
         with b.loop(I64(ROWS)) as row:
             _share(b, b.at(scores, row, padded), shares, row, padded)
-        _mix(b, shares, own_values, [result.at(b.add(first, I64(row))) for row in range(ROWS)], padded, width)
+        targets = [result.at(b.add(first, I64(row))) for row in range(ROWS)]
+
+        def write_result(row: int, place: ir.Value, value: ir.Value) -> None:
+            b.write(value, b.at(targets[row], place))
+
+        _multiply(b, shares, own_values, padded, width, write_result)
     b.ret_void()
 
 
@@ -158,26 +168,6 @@ def _round_query(b: Builder, query: ir.Value, asked: _Levels, row: ir.Value, wid
         b.write(b.shorts(b.rounded(b.fmul(b.eight(query, part), factor))), b.at(levels, part, 8))
 
 
-def _score(
-    b: Builder,
-    asked: _Levels,
-    keys: _Levels,
-    bias: ir.Value,
-    scores: ir.Value,
-    padded: ir.Value,
-    width: ir.Value,
-) -> None:
-    """Write ``scores`` (ROWS, padded)."""
-    with b.loop(b.udiv(padded, I64(OUTPUTS))) as panel:
-        sums = _products(b, asked.levels, b.at(keys.levels, panel, width, OUTPUTS), width)
-        for row, part, total in sums:
-            place = b.add(b.times(panel, OUTPUTS), I64(8 * part))
-            scale = b.splat(b.read(b.at(asked.scales, row), F32))
-            scale = b.fmul(scale, b.read(b.at(keys.scales, place), FLOATS))
-            score = b.fadd(b.fmul(total, scale), b.read(b.at(bias, place), FLOATS))
-            b.write(score, b.at(b.at(scores, row, padded), place))
-
-
 def _share(b: Builder, scores: ir.Value, shares: _Levels, row: ir.Value, padded: ir.Value) -> None:
     """The shares of one row of scores, and as its scale what makes a sum of all of them one."""
     parts = b.udiv(padded, I64(8))
@@ -199,40 +189,34 @@ def _share(b: Builder, scores: ir.Value, shares: _Levels, row: ir.Value, padded:
     b.write(b.fdiv(F32(1.0), total), b.at(shares.scales, row))
 
 
-def _mix(
+def _multiply(
     b: Builder,
-    shares: _Levels,
-    values: _Levels,
-    results: Sequence[ir.Value],
-    padded: ir.Value,
-    width: ir.Value,
+    left: _Levels,
+    right: _Levels,
+    columns: ir.Value,
+    outputs: ir.Value,
+    write: Callable[[int, ir.Value, ir.Value], None],
 ) -> None:
-    """Write the values by their shares to the addresses of ``ROWS`` results."""
-    with b.loop(b.udiv(width, I64(OUTPUTS))) as panel:
-        sums = _products(b, shares.levels, b.at(values.levels, panel, padded, OUTPUTS), padded)
-        for row, part, total in sums:
-            place = b.add(b.times(panel, OUTPUTS), I64(8 * part))
-            scale = b.splat(b.read(b.at(shares.scales, row), F32))
-            scale = b.fmul(scale, b.read(b.at(values.scales, place), FLOATS))
-            b.write(b.fmul(total, scale), b.at(results[row], place))
-
-
-def _products(
-    b: Builder, rows: ir.Value, panel: ir.Value, columns: ir.Value
-) -> list[tuple[int, int, ir.Value]]:
-    """Of ``rows`` (ROWS, columns) and a panel: a row, a part of the panel, and eight sums as floats."""
+    """``left`` (ROWS, columns) by ``right`` (columns, outputs): row, place and eight values to ``write``."""
     multiply = intrinsic(b.module, "llvm.x86.avx2.pmadd.wd", INTS, SHORTS, SHORTS)
-    starts = [b.at(rows, row, columns) for row in range(ROWS)]
+    starts = [b.at(left.levels, row, columns) for row in range(ROWS)]
+    with b.loop(b.udiv(outputs, I64(OUTPUTS))) as number:
+        panel = b.at(right.levels, number, columns, OUTPUTS)
 
-    def add_products(pair: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
-        right = [b.read(b.at(panel, b.add(b.times(pair, PARTS), I64(n)), 16), SHORTS) for n in range(PARTS)]
-        lefts = [b.bitcast(b.splat(b.read(b.at(start, pair, 2), I32)), SHORTS) for start in starts]
-        products = [b.call(multiply, [left, part]) for left in lefts for part in right]
-        return [b.add(total, product) for total, product in zip(sums, products, strict=True)]
+        def add_products(pair: ir.Value, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            rights = [
+                b.read(b.at(panel, b.add(b.times(pair, PARTS), I64(n)), 16), SHORTS) for n in range(PARTS)
+            ]
+            lefts = [b.bitcast(b.splat(b.read(b.at(start, pair, 2), I32)), SHORTS) for start in starts]
+            products = [b.call(multiply, [one, other]) for one in lefts for other in rights]
+            return [b.add(total, product) for total, product in zip(sums, products, strict=True)]
 
-    nothing = [ir.Constant(INTS, [0] * 8)] * (ROWS * PARTS)
-    sums = b.fold_all(b.udiv(columns, I64(2)), nothing, add_products)
-    return [(n // PARTS, n % PARTS, b.sitofp(total, FLOATS)) for n, total in enumerate(sums)]
+        nothing = [ir.Constant(INTS, [0] * 8)] * (ROWS * PARTS)
+        for n, total in enumerate(b.fold_all(b.udiv(columns, I64(2)), nothing, add_products)):
+            row, place = n // PARTS, b.add(b.times(number, OUTPUTS), I64(8 * (n % PARTS)))
+            scale = b.splat(b.read(b.at(left.scales, row), F32))
+            scale = b.fmul(scale, b.read(b.at(right.scales, place), FLOATS))
+            write(row, place, b.fmul(b.sitofp(total, FLOATS), scale))
 
 
 def _power_of_two(b: Builder, x: ir.Value) -> ir.Value:
