@@ -2,14 +2,17 @@
 
 Contract: a transaction that returned from ``write()`` survives power loss (synchronous=FULL); one that
 did not leaves nothing behind. Readers see one consistent snapshot a ``read()`` block and never wait
-for the writer. Only the holder of the writer lock (see ``lock.py``) may call ``write()``.
+for the writer, unless the disk is too full for what connections share: then they take turns. Only the
+holder of the writer lock (see ``lock.py``) may call ``write()``.
 """
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +27,11 @@ from bindsearch.index.word_functions import register
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 HEAD = "0005"  # the newest migration; a test compares it with the scripts
 WAIT_SECONDS = 30  # for the short moments in which SQLite itself locks, as at a checkpoint
+_AGAIN_SECONDS = (0.001, 0.02)  # until another try to be alone
 
 # Two float16 vectors of 1024 numbers fill a page of 4096 bytes only by half; 16384 loses nothing.
 PAGE_SIZE = 16384
@@ -173,12 +178,58 @@ def _of_another_version(folder: Path, version: str | None) -> LibraryDamaged:
 def _make_engine(path: Path) -> Engine:
     # What is remembered goes with a connection, so that the one that was used last is the one to use again.
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": WAIT_SECONDS}, pool_use_lifo=True)
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkin", _keep_none_alone)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _set_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+class _Alone(sqlite3.Connection):
+    """A connection beside which there can be no other: for disks that are too full for what they share.
+
+    The first to open a catalog in WAL mode sets up 32 kB beside it, by which connections find what is in the
+    log. One that is alone keeps them in its own memory.
+    """
+
+
+def _connect(
+    _dialect: Any, _record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
+) -> sqlite3.Connection:
+    connection: sqlite3.Connection = sqlite3.connect(*arguments, **options)
+    try:
+        _set_pragmas(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if error.sqlite_errorname != "SQLITE_IOERR_SHMSIZE":
+            raise
+        return _connect_alone(arguments, options)
+    return connection
+
+
+def _connect_alone(arguments: Sequence[Any], options: Mapping[str, Any]) -> sqlite3.Connection:
+    # SQLite would wait for the others to go with its foot in the door, and so would they.
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        connection: _Alone = sqlite3.connect(*arguments, **{**options, "timeout": 0}, factory=_Alone)
+        try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            _set_pragmas(connection)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
+                raise
+            time.sleep(random.uniform(*_AGAIN_SECONDS))
+        else:
+            return connection
+
+
+def _keep_none_alone(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    """Close what would keep others out, as soon as it is not used."""
+    if isinstance(connection, _Alone):
+        record.invalidate()
+
+
+def _set_pragmas(connection: sqlite3.Connection) -> None:
     # The driver's own transaction handling commits behind one's back; _begin takes its place.
     connection.isolation_level = None
     for pragma in (
