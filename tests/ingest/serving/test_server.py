@@ -283,6 +283,8 @@ def test_the_end_leaves_no_threads_and_a_daemon_that_has_gone_is_told(tmp_path: 
         with pytest.raises(DaemonGone):
             daemon.search("red")
     for thread in set(threading.enumerate()) - before:
+        while thread.ident is None:  # about to begin
+            time.sleep(0.01)
         thread.join(10)
         assert not thread.is_alive()
 
