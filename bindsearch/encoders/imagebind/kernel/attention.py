@@ -221,15 +221,11 @@ def _multiply(
 
 def _power_of_two(b: Builder, x: ir.Value) -> ir.Value:
     """Two to the power of eight numbers up to zero."""
-    add_product = intrinsic(b.module, "llvm.fma.v8f32", FLOATS, FLOATS, FLOATS, FLOATS)
     least = eight(_LEAST_POWER)
     x = b.select(b.fcmp_ordered("<", x, least), least, x)
     whole = b.fadd(x, eight(ROUNDED))
     rest = b.fsub(x, b.fsub(whole, eight(ROUNDED)))  # -1/2 ... 1/2
-    highest, *lower = reversed(_power_polynomial())
-    power = eight(highest)
-    for coefficient in lower:
-        power = b.call(add_product, [power, rest, eight(coefficient)])
+    power = b.polynomial(_power_polynomial(), rest)
     exponent = b.shl(b.bitcast(whole, INTS), ir.Constant(INTS, [23] * 8))
     return b.bitcast(b.add(b.bitcast(power, INTS), exponent), FLOATS)
 

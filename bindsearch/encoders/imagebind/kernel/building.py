@@ -103,6 +103,15 @@ class Builder(ir.IRBuilder):  # type: ignore[misc]
         first, *others = (self.extract_element(values, I32(place)) for place in range(8))
         return reduce(join, others, first)
 
+    def polynomial(self, coefficients: Sequence[float], x: ir.Value) -> ir.Value:
+        """Of eight values; ``coefficients`` from the constant upwards."""
+        add_product = intrinsic(self.module, "llvm.fma.v8f32", FLOATS, FLOATS, FLOATS, FLOATS)
+        highest, *lower = reversed(coefficients)
+        value = eight(highest)
+        for coefficient in lower:
+            value = self.call(add_product, [value, x, eight(coefficient)])
+        return value
+
     def sizes(self, values: ir.Value) -> ir.Value:
         """The sizes of eight floats, as integers: in the same order, but what is no number is above all."""
         return self.and_(self.bitcast(values, INTS), ir.Constant(INTS, [0x7FFFFFFF] * 8))

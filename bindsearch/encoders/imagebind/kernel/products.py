@@ -119,10 +119,7 @@ def _gelu(b: Builder, x: ir.Value) -> ir.Value:
     add_product = intrinsic(b.module, "llvm.fma.v8f32", FLOATS, FLOATS, FLOATS, FLOATS)
     square = b.fmul(clamped, clamped)
     place = b.call(add_product, [square, eight(2 / _GELU_LIMIT**2), eight(-1.0)])  # -1 ... 1
-    highest, *lower = reversed(_gelu_polynomial())
-    h = eight(highest)
-    for coefficient in lower:
-        h = b.call(add_product, [h, place, eight(coefficient)])
+    h = b.polynomial(_gelu_polynomial(), place)
     return b.fmul(x, b.call(add_product, [clamped, h, eight(0.5)]))
 
 
